@@ -1,0 +1,28 @@
+// Package record keeps FHIR resources: versions, search, references and compartments.
+//
+// Records are versioned JSON documents whose history is never overwritten. It speaks no HTTP (api/fhirapi does) and
+// no SQL (driver/sqlite implements Backend). Telemetry is not stored here: vitals live in engine/telemetry.
+// Start at Store.
+package record
+
+import (
+	"time"
+
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// Record is one version of one FHIR resource.
+type Record struct {
+	Type    string
+	ID      string
+	Version int64
+	Updated time.Time
+	Deleted bool
+	JSON    []byte // with meta.versionId and meta.lastUpdated in place
+}
+
+// Ref returns "Type/id".
+func (r Record) Ref() string { return r.Type + "/" + r.ID }
+
+// Resource decodes the document.
+func (r Record) Resource() (fhir.Resource, error) { return fhir.Parse(r.JSON) }
