@@ -58,6 +58,7 @@ type Config struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Known   func(profile string) bool
+	Gateway func(profile string) bool // devices of these profiles may speak for others
 	Bound   func(ctx context.Context, b vigil.Binding)
 }
 
@@ -124,6 +125,20 @@ func (r *Registry) Authenticate(id vigil.DeviceID, token string) error {
 		return vigil.Errorf(vigil.Denied, "registry.authenticate", "device id or token is wrong")
 	}
 	return nil
+}
+
+// MaySpeakFor reports whether the connected device may send messages of another: itself always, as a gateway those of
+// any device that is no gateway. The other device need not be registered: the quarantine shows what it says.
+func (r *Registry) MaySpeakFor(connected, other vigil.DeviceID) bool {
+	if connected == other {
+		return true
+	}
+	d, ok := r.Lookup(connected)
+	if !ok || r.cfg.Gateway == nil || !r.cfg.Gateway(d.Profile) {
+		return false
+	}
+	o, known := r.get(other)
+	return !known || !r.cfg.Gateway(o.Profile)
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`) // FHIR R4 id
