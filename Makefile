@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# `make help` lists the rest.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+DATA    ?= vigil-data
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
+
+.PHONY: help demo build ui test test-go test-ui test-e2e lint torture bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build ## build everything and open a simulated hospital on http://127.0.0.1:8080
+	bin/vigil demo --data $(DATA)
+
+build: ui ## build the UI and the binary bin/vigil
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/vigil ./cmd/vigil
+
+ui: web/dist/index.html ## build the UI into web/dist
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+web/dist/index.html: web/node_modules/.installed $(shell find web/src web/index.html web/vite.config.ts internal/app/*/ui -type f 2>/dev/null)
+	cd web && npm run build --silent
+	touch $@
+
+test: lint test-go test-ui test-e2e ## every test; installs what it needs
+
+lint: ui
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt differs in:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+test-go: ui ## unit, contract and story tests
+	$(GO) test ./...
+
+test-ui: web/node_modules/.installed ## types and unit tests of the UI
+	cd web && npm run check --silent && npm test --silent
+
+test-e2e: build web/node_modules/.installed ## browser tests against the real binary
+	scripts/e2e.sh
+
+torture: build ## 100 rounds of kill -9 under load: nothing acknowledged may be lost
+	$(GO) test ./test/torture -run Torture -count=1 -v -torture.rounds=100 -timeout 60m
+
+bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, engine hot paths
+	bin/vigil bench ingest
+	bin/vigil bench alarm
+	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/...
+
+fuzz: ## every fuzz target for 20 s
+	scripts/fuzz.sh 20s
+
+clean: ## remove what was built
+	rm -rf bin web/dist/* web/node_modules
