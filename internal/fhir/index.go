@@ -262,3 +262,13 @@ func unitOf(q Resource) string {
 	}
 	return ""
 }
+
+// PlainCode reports whether every value of a token parameter is a code, boolean or string without a system of its own.
+func (p *Param) PlainCode() bool {
+	for _, path := range p.paths {
+		if !isPrimitive(path.typ) {
+			return false
+		}
+	}
+	return true
+}
