@@ -4,22 +4,28 @@
 package fhir
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/vigil-health/vigil"
 )
 
 // Resource is one FHIR resource, or a part of one, as its decoded JSON object. Decimals stay json.Number, so that
 // 1.50 keeps its zero. It is not safe for concurrent writes.
 type Resource map[string]any
 
-// Parse decodes one JSON object, keeping decimals as written.
+// Parse decodes one JSON object, keeping decimals as written. It returns an Invalid error for anything else.
 func Parse(b []byte) (Resource, error) {
-	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	var r Resource
+	var r map[string]any
 	if err := dec.Decode(&r); err != nil {
-		return nil, err
+		return nil, vigil.Errorf(vigil.Invalid, "fhir.parse", "not a JSON object: %v", err)
+	}
+	if r == nil || dec.More() {
+		return nil, vigil.Errorf(vigil.Invalid, "fhir.parse", "not one JSON object")
 	}
 	return r, nil
 }

@@ -13,12 +13,14 @@ import (
 
 // Record is one version of one FHIR resource.
 type Record struct {
-	Type    string
-	ID      string
-	Version int64
-	Updated time.Time
-	Deleted bool
-	JSON    []byte // with meta.versionId and meta.lastUpdated in place
+	Type     string
+	ID       string
+	Version  int64
+	Updated  time.Time
+	Deleted  bool
+	JSON     []byte   // with meta.versionId and meta.lastUpdated in place
+	Patients []string // ids of the patients whose compartments hold it
+	Seq      int64    // order of commits over all resources
 }
 
 // Ref returns "Type/id".

@@ -1,0 +1,101 @@
+package record
+
+import (
+	"context"
+
+	"github.com/vigil-health/vigil/internal/engine/audit"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// Change is one version to write with its search rows.
+type Change struct {
+	Record Record       // Seq is given by the backend
+	Was    int64        // the version that must be current; 0 when the id must be unused
+	Values []fhir.Value // search rows; none for a deleted version
+}
+
+// Backend keeps versions and search rows. Its methods are safe for concurrent use; writes are durable when Apply
+// returns. recordtest.Run is its examination.
+type Backend interface {
+	// Apply writes all changes and audit records in one transaction, or none, and sets Record.Seq of each change:
+	// numbers rise by one in the order of commits. Conflict when a resource is not at Change.Was.
+	Apply(ctx context.Context, changes []Change, trail []audit.Record) error
+	// Last returns the highest Seq, 0 when nothing is stored.
+	Last(ctx context.Context) (int64, error)
+	// Current returns the newest version, which may be a deletion; NotFound when the id was never used.
+	Current(ctx context.Context, typ, id string) (Record, error)
+	// Version returns one version; NotFound when there is none.
+	Version(ctx context.Context, typ, id string, version int64) (Record, error)
+	// Versions returns all versions, newest first; NotFound when the id was never used.
+	Versions(ctx context.Context, typ, id string) ([]Record, error)
+	// Find returns the current, undeleted resources that a query asks for.
+	Find(ctx context.Context, q Query) (Found, error)
+}
+
+// Query is a search, ready for a backend. All clauses must hold.
+type Query struct {
+	Type    string
+	Patient string // only within this patient's compartment; "" for no bound
+	Where   []Clause
+	Sort    []Sort // the resource's age in the store breaks ties
+	After   []any  // Cursor of the last row of the page before: as many values as Sort, then the tie breaker
+	Limit   int    // 0 counts only
+	Total   int    // count up to so many; negative without bound, 0 not at all
+}
+
+// The parameters that backends answer from the resource itself.
+const (
+	ParamID          = "_id"
+	ParamLastUpdated = "_lastUpdated"
+)
+
+// Clause is one parameter of a query. Any of its matches satisfies it.
+type Clause struct {
+	Param   string // fhir.Param.Key, or ParamID, ParamLastUpdated
+	Kind    fhir.ParamKind
+	Any     []Match
+	Not     bool  // true when none may match (":not")
+	Missing *bool // ":missing"; then Any is empty
+}
+
+// Op is how a match compares.
+type Op string
+
+// The operations: the prefixes of FHIR search and the modifiers of strings and URIs.
+const (
+	OpEq         Op = "eq"
+	OpNe         Op = "ne"
+	OpGt         Op = "gt"
+	OpLt         Op = "lt"
+	OpGe         Op = "ge"
+	OpLe         Op = "le"
+	OpSa         Op = "sa"
+	OpEb         Op = "eb"
+	OpAp         Op = "ap"
+	OpStarts     Op = "starts"   // string: folded prefix
+	OpContains   Op = "contains" // string: folded part
+	OpExact      Op = "exact"    // string: as written
+	OpBelow      Op = "below"    // uri
+	OpSystemOnly Op = "system"   // token: any code of the system
+)
+
+// Match is one value to compare with; fields count as in fhir.Value, HasSystem tells "|code" from "code".
+type Match struct {
+	Op        Op
+	HasSystem bool
+	fhir.Value
+}
+
+// Sort is one key of the order; missing values come last.
+type Sort struct {
+	Param string
+	Kind  fhir.ParamKind
+	Desc  bool
+}
+
+// Found is one page of a search.
+type Found struct {
+	Records []Record
+	Cursor  []any // of the last record; nil when there is no further page
+	Total   int   // -1 when more than Query.Total match, or it was not asked
+}

@@ -1,0 +1,193 @@
+package record
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// Page sizes.
+const (
+	defaultCount = 50
+	maxCount     = 1000
+	countUpTo    = 1000 // totals are exact up to here unless _total=accurate
+)
+
+// Page is one page of a search.
+type Page struct {
+	Records  []Record
+	Included []Record   // named by _include; none twice, none that is in Records
+	Total    int        // -1 when unknown: more than a thousand and _total=accurate was not asked
+	Next     url.Values // the search for the next page; nil on the last
+}
+
+// Search returns the current resources of a type that the FHIR search parameters select. Invalid names a parameter
+// that is unknown or cannot be read. A patient finds only what is in his own compartment.
+func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page, error) {
+	if err := checkType(typ); err != nil {
+		return Page{}, err
+	}
+	only, err := checkRead(ctx, typ)
+	if err != nil {
+		s.denied(ctx, "record.search", typ, "")
+		return Page{}, err
+	}
+	plan, err := parseSearch(typ, params)
+	if err != nil {
+		return Page{}, err
+	}
+	plan.query.Patient = only
+	found, err := s.cfg.Backend.Find(ctx, plan.query)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Records: found.Records, Total: found.Total}
+	if found.Cursor != nil {
+		if page.Next, err = next(params, found.Cursor); err != nil {
+			return Page{}, err
+		}
+	}
+	if page.Included, err = s.include(ctx, plan.includes, page.Records); err != nil {
+		return Page{}, err
+	}
+	return page, s.noted(ctx, "record.search", typ, plan.names(params), touched(page))
+}
+
+func touched(p Page) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, list := range [][]Record{p.Records, p.Included} {
+		for _, r := range list {
+			for _, id := range r.Patients {
+				if !seen[id] {
+					seen[id] = true
+					out = append(out, id)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// include reads what the includes name; what is gone, elsewhere or not for this principal is left out.
+func (s *Store) include(ctx context.Context, includes []include, recs []Record) ([]Record, error) {
+	if len(includes) == 0 {
+		return nil, nil
+	}
+	seen := map[string]bool{}
+	for _, r := range recs {
+		seen[r.Ref()] = true
+	}
+	var out []Record
+	for _, r := range recs {
+		doc, err := r.Resource()
+		if err != nil {
+			return nil, err
+		}
+		for _, inc := range includes {
+			for _, v := range inc.param.Values(doc) {
+				ref := v.Type + "/" + v.ID
+				if v.Type == "" || inc.target != "" && v.Type != inc.target || seen[ref] {
+					continue
+				}
+				seen[ref] = true
+				rec, err := s.cfg.Backend.Current(ctx, v.Type, v.ID)
+				if vigil.KindOf(err) == vigil.NotFound || err == nil && (rec.Deleted || !visible(ctx, rec)) {
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, rec)
+			}
+		}
+	}
+	return out, nil
+}
+
+func visible(ctx context.Context, r Record) bool {
+	only, err := checkRead(ctx, r.Type)
+	return err == nil && (only == "" || slices.Contains(r.Patients, only))
+}
+
+type include struct {
+	param  *fhir.Param
+	target string
+}
+
+type plan struct {
+	query    Query
+	includes []include
+}
+
+// names returns the parameters' names for the audit trail: never their values.
+func (p *plan) names(params url.Values) string {
+	names := make([]string, 0, len(params))
+	for k := range params {
+		if k != "_cursor" {
+			names = append(names, k)
+		}
+	}
+	sort.Strings(names)
+	return strings.Join(names, ",")
+}
+
+// next returns the parameters of the following page.
+func next(params url.Values, cursor []any) (url.Values, error) {
+	b, err := json.Marshal(cursor)
+	if err != nil {
+		return nil, err
+	}
+	out := url.Values{}
+	for k, v := range params {
+		out[k] = slices.Clone(v)
+	}
+	out.Set("_cursor", base64.RawURLEncoding.EncodeToString(b))
+	return out, nil
+}
+
+func readCursor(s string, keys int) ([]any, error) {
+	bad := vigil.Errorf(vigil.Invalid, "record.search", "_cursor is not one that this server made for this search")
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return nil, bad
+	}
+	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec.UseNumber()
+	var out []any
+	if err := dec.Decode(&out); err != nil || len(out) != keys+1 {
+		return nil, bad
+	}
+	for i, v := range out {
+		switch x := v.(type) {
+		case string:
+		case json.Number:
+			if n, err := x.Int64(); err == nil {
+				out[i] = n
+			} else if f, err := x.Float64(); err == nil {
+				out[i] = f
+			} else {
+				return nil, bad
+			}
+		default:
+			return nil, bad
+		}
+	}
+	return out, nil
+}
+
+func parseCount(v string) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		return 0, vigil.Errorf(vigil.Invalid, "record.search", "_count %q is not a number of 0 or more", v)
+	}
+	return min(n, maxCount), nil
+}

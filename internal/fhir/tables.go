@@ -1,0 +1,206 @@
+package fhir
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// r4 is the table of FHIR R4 4.0.1, made by ./gen from the official definitions. One fact a line:
+//
+//	T type kind                              R resource, A abstract resource, C datatype, B part of a type
+//	E element min max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
+//	P type param kind path|path [target …]   a search parameter; each path ends in "=" and the type found there
+//	C type param …                           the parameters that put a resource into a Patient's compartment
+//	V name code …                            a value set with a required binding
+//
+//go:embed r4.txt.gz
+var r4 []byte
+
+// element is one element of a type.
+type element struct {
+	name     string // as in the definition, without "[x]"
+	choice   bool
+	required bool
+	list     bool
+	types    []typeRef
+	codes    map[string]bool // required binding; nil when open
+}
+
+type typeRef struct {
+	code    string   // "Quantity", or the path of a part: "Observation.component"
+	targets []string // of a Reference; empty means any
+}
+
+// field is an element under one JSON name: a choice has one field a type.
+type field struct {
+	el  *element
+	typ typeRef
+}
+
+type structure struct {
+	name     string
+	kind     byte // R, A, C or B
+	elements []*element
+	fields   map[string]field
+}
+
+// ParamKind is the type of a search parameter.
+type ParamKind string
+
+// The kinds of search parameter that are indexed.
+const (
+	ParamToken     ParamKind = "token"
+	ParamString    ParamKind = "string"
+	ParamReference ParamKind = "reference"
+	ParamDate      ParamKind = "date"
+	ParamQuantity  ParamKind = "quantity"
+	ParamNumber    ParamKind = "number"
+	ParamURI       ParamKind = "uri"
+)
+
+// Param is one search parameter of a resource type.
+type Param struct {
+	Type    string // resource type, "Resource" for those that every type has
+	Name    string
+	Kind    ParamKind
+	Targets []string // of a reference; empty means any
+	paths   []path
+}
+
+// Key returns "Type.name", the name under which stores keep the parameter's rows.
+func (p *Param) Key() string { return p.Type + "." + p.Name }
+
+type definitions struct {
+	types        map[string]*structure
+	resources    []string
+	params       map[string]map[string]*Param
+	sorted       map[string][]*Param
+	compartments map[string][]string
+}
+
+var tables = sync.OnceValue(func() *definitions { return load(r4) })
+
+// ResourceTypes returns the names of every resource type in alphabetical order. The slice is shared: read only.
+func ResourceTypes() []string { return tables().resources }
+
+// KnownType reports whether name is a resource type of R4.
+func KnownType(name string) bool {
+	t := tables().types[name]
+	return t != nil && t.kind == 'R'
+}
+
+// SearchParam returns the parameter of the resource type, or one that every type has ("_id").
+func SearchParam(typ, name string) (*Param, bool) {
+	if p, ok := tables().params[typ][name]; ok {
+		return p, true
+	}
+	p, ok := tables().params["Resource"][name]
+	return p, ok
+}
+
+// SearchParams returns the type's parameters in alphabetical order, first those that every type has. Read only.
+func SearchParams(typ string) []*Param { return tables().sorted[typ] }
+
+// CompartmentParams returns the reference parameters that put a resource of the type into a Patient's compartment.
+func CompartmentParams(typ string) []string { return tables().compartments[typ] }
+
+func load(zipped []byte) *definitions {
+	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}}
+	zr, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		panic("fhir: the embedded table is damaged: " + err.Error()) // impossible: it is part of the program
+	}
+	var current *structure
+	bound := map[*element]string{}
+	sets := map[string]map[string]bool{}
+	lines := bufio.NewScanner(zr)
+	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		switch f[0] {
+		case "T":
+			current = &structure{name: f[1], kind: f[2][0], fields: map[string]field{}}
+			d.types[f[1]] = current
+			if current.kind == 'R' {
+				d.resources = append(d.resources, f[1])
+			}
+		case "E":
+			el := current.add(f)
+			if len(f) > 5 {
+				bound[el] = f[5]
+			}
+		case "P":
+			d.addParam(f)
+		case "C":
+			d.compartments[f[1]] = f[2:]
+		case "V":
+			set := make(map[string]bool, len(f)-2)
+			for _, c := range f[2:] {
+				set[c] = true
+			}
+			sets[f[1]] = set
+		}
+	}
+	for el, name := range bound {
+		el.codes = sets[name]
+	}
+	slices.Sort(d.resources)
+	d.sortParams()
+	return d
+}
+
+func (s *structure) add(f []string) *element {
+	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: f[2] != "0", list: f[3] != "1" && f[3] != "0"}
+	el.choice = el.name != f[1]
+	if len(f) > 4 {
+		for t := range strings.SplitSeq(f[4], "|") {
+			code, targets, _ := strings.Cut(strings.TrimPrefix(t, "@"), ">")
+			ref := typeRef{code: code}
+			if targets != "" {
+				ref.targets = strings.Split(targets, ",")
+			}
+			el.types = append(el.types, ref)
+		}
+	}
+	s.elements = append(s.elements, el)
+	for _, t := range el.types {
+		name := el.name
+		if el.choice {
+			name += strings.ToUpper(t.code[:1]) + t.code[1:]
+		}
+		s.fields[name] = field{el: el, typ: t}
+	}
+	return el
+}
+
+func (d *definitions) addParam(f []string) {
+	p := &Param{Type: f[1], Name: f[2], Kind: ParamKind(f[3]), Targets: f[5:]}
+	for s := range strings.SplitSeq(f[4], "|") {
+		p.paths = append(p.paths, parsePath(s))
+	}
+	if d.params[p.Type] == nil {
+		d.params[p.Type] = map[string]*Param{}
+	}
+	d.params[p.Type][p.Name] = p
+}
+
+func (d *definitions) sortParams() {
+	byName := func(a, b *Param) int { return strings.Compare(a.Name, b.Name) }
+	list := func(m map[string]*Param) []*Param {
+		var out []*Param
+		for _, p := range m {
+			out = append(out, p)
+		}
+		slices.SortFunc(out, byName)
+		return out
+	}
+	common := list(d.params["Resource"])
+	for _, typ := range d.resources {
+		d.sorted[typ] = append(slices.Clone(common), list(d.params[typ])...)
+	}
+}
