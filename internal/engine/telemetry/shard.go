@@ -1,0 +1,193 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vigil-health/vigil"
+)
+
+// shard holds the subjects whose hash falls on it. Its goroutine applies reports in log order; readers share the lock.
+type shard struct {
+	mu       sync.RWMutex
+	subjects map[vigil.Subject]*subject
+	edit     editor
+	in       chan batch
+	applied  atomic.Uint64 // offset of the last record whose reports are in
+}
+
+type batch struct {
+	offset  uint64
+	reports []*vigil.Report
+}
+
+const shardQueue = 4 // records waiting for a shard; then the commit waits
+
+func newShard(store Series, damaged func()) *shard {
+	return &shard{
+		subjects: map[vigil.Subject]*subject{},
+		edit:     editor{store: store, damaged: damaged},
+		in:       make(chan batch, shardQueue),
+	}
+}
+
+func (s *Store) shardOf(sub vigil.Subject) *shard {
+	if len(s.shards) == 1 {
+		return s.shards[0]
+	}
+	return s.shards[maphash.String(s.seed, string(sub))%uint64(len(s.shards))]
+}
+
+// apply puts the reports into the series. Applying a report twice has no further effect.
+func (sh *shard) apply(ctx context.Context, reports []*vigil.Report, now int64) error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.edit.now = now
+	for _, r := range reports {
+		if err := sh.applyReport(ctx, r); err != nil {
+			return err
+		}
+	}
+	return sh.edit.flush(ctx)
+}
+
+func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
+	sub := sh.subject(r.Subject)
+	dev := sub.devices[r.Device]
+	if dev == nil {
+		dev = &device{id: r.Device}
+		sub.devices[r.Device] = dev
+	}
+	sub.dirty = true
+	for i := range r.Samples {
+		s := dev.find(r.Samples[i].Metric)
+		if s == nil {
+			s = sub.newSeries(dev, r.Samples[i].Metric)
+		}
+		s.received = r.Received
+		if err := sh.edit.add(ctx, s, &r.Samples[i]); err != nil {
+			return err
+		}
+	}
+	for i := range r.Waveforms {
+		x := &r.Waveforms[i]
+		if x.Period > 0 {
+			sh.edit.addWave(sub.wave(dev, x.Metric), x, r.Received)
+		}
+	}
+	for i := range r.Events {
+		x := &r.Events[i]
+		sh.edit.pending = append(sh.edit.pending, Entry{eventKey(r.Subject, r.Device, x), encodeEvent(x)})
+	}
+	return nil
+}
+
+func (sh *shard) subject(name vigil.Subject) *subject {
+	sub := sh.subjects[name]
+	if sub == nil {
+		sub = &subject{name: name, devices: map[vigil.DeviceID]*device{}}
+		sh.subjects[name] = sub
+	}
+	return sub
+}
+
+// find looks where the last report had its next sample first: reports of a device look alike.
+func (d *device) find(m vigil.Metric) *series {
+	for range d.series {
+		if d.next >= len(d.series) {
+			d.next = 0
+		}
+		s := d.series[d.next]
+		d.next++
+		if s.key.Metric == m {
+			return s
+		}
+	}
+	return nil
+}
+
+func (sub *subject) newSeries(dev *device, m vigil.Metric) *series {
+	s := &series{key: vigil.SeriesKey{Subject: sub.name, Device: dev.id, Metric: m}}
+	s.prefix = seriesPrefix(sub.name, kindNumeric, m, dev.id)
+	dev.series = append(dev.series, s)
+	i, _ := slices.BinarySearchFunc(sub.series, s, compareSeries)
+	sub.series = slices.Insert(sub.series, i, s)
+	return s
+}
+
+func compareSeries(a, b *series) int {
+	return cmp.Or(cmp.Compare(metricNumbers[a.key.Metric], metricNumbers[b.key.Metric]),
+		cmp.Compare(a.key.Metric, b.key.Metric), cmp.Compare(a.key.Device, b.key.Device))
+}
+
+func (sub *subject) wave(dev *device, m vigil.Metric) *wave {
+	for _, w := range dev.waves {
+		if w.metric == m {
+			return w
+		}
+	}
+	w := &wave{metric: m, device: dev.id, prefix: seriesPrefix(sub.name, kindWave, m, dev.id)}
+	dev.waves = append(dev.waves, w)
+	i, _ := slices.BinarySearchFunc(sub.waves, w, func(a, b *wave) int {
+		return cmp.Or(cmp.Compare(metricNumbers[a.metric], metricNumbers[b.metric]),
+			cmp.Compare(a.metric, b.metric), cmp.Compare(a.device, b.device))
+	})
+	sub.waves = slices.Insert(sub.waves, i, w)
+	return w
+}
+
+// restore takes one row of the last table.
+func (sh *shard) restore(k vigil.SeriesKey, kind byte, value []byte) bool {
+	sub := sh.subject(k.Subject)
+	dev := sub.devices[k.Device]
+	if dev == nil {
+		dev = &device{id: k.Device}
+		sub.devices[k.Device] = dev
+	}
+	if kind == kindWave {
+		return decodeWaveInfo(value, sub.wave(dev, k.Metric))
+	}
+	last, ok := decodeLast(value)
+	if !ok {
+		return false
+	}
+	s := sub.newSeries(dev, k.Metric)
+	s.last, s.has = last, true
+	return true
+}
+
+const saveTogether = 64 // subjects written under one hold of the lock
+
+// save writes what memory holds and the store does not, a few subjects at a time so that ingestion goes on.
+func (sh *shard) save(ctx context.Context, now int64) error {
+	sh.mu.RLock()
+	var names []vigil.Subject
+	for name, sub := range sh.subjects {
+		if sub.dirty {
+			names = append(names, name)
+		}
+	}
+	sh.mu.RUnlock()
+	for group := range slices.Chunk(names, saveTogether) {
+		if err := sh.saveGroup(ctx, group, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sh *shard) saveGroup(ctx context.Context, names []vigil.Subject, now int64) error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.edit.now = now
+	for _, name := range names {
+		if sub := sh.subjects[name]; sub != nil {
+			sh.edit.save(sub)
+		}
+	}
+	return sh.edit.flush(ctx)
+}
