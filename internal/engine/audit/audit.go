@@ -101,8 +101,8 @@ type Trail struct {
 	cfg     Config
 	mu      sync.Mutex
 	waiting []Record
-	armed   bool
-	err     error // of the last background flush
+	armed   *time.Timer // runs while entries wait
+	err     error       // of the last background flush
 	flushMu sync.Mutex
 	timers  sync.WaitGroup
 }
@@ -149,10 +149,9 @@ func (t *Trail) Later(ctx context.Context, e Entry) error {
 	}
 	t.waiting = append(t.waiting, r)
 	full := len(t.waiting) >= flushAt
-	if !t.armed && !full {
-		t.armed = true
+	if t.armed == nil && !full {
 		t.timers.Add(1)
-		time.AfterFunc(flushAfter, t.tick)
+		t.armed = time.AfterFunc(flushAfter, t.tick)
 	}
 	t.mu.Unlock()
 	if full {
@@ -164,7 +163,7 @@ func (t *Trail) Later(ctx context.Context, e Entry) error {
 func (t *Trail) tick() {
 	defer t.timers.Done()
 	t.mu.Lock()
-	t.armed = false
+	t.armed = nil
 	t.mu.Unlock()
 	_ = t.Flush(context.Background()) // kept in t.err and tried again with the next entry
 }
@@ -191,9 +190,14 @@ func (t *Trail) Flush(ctx context.Context) error {
 
 // Close writes what waits and stops.
 func (t *Trail) Close() error {
-	err := t.Flush(context.Background())
+	t.mu.Lock()
+	if t.armed != nil && t.armed.Stop() {
+		t.armed = nil
+		t.timers.Done()
+	}
+	t.mu.Unlock()
 	t.timers.Wait()
-	return err
+	return t.Flush(context.Background())
 }
 
 // List returns entries, newest first unless the filter says otherwise. Admins and the house may list; others are Denied.

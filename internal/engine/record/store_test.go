@@ -64,7 +64,6 @@ func put(t testing.TB, s house, rs ...fhir.Resource) {
 	}
 }
 
-
 func TestVersions(t *testing.T) {
 	s, ctx := open(t), nurse(t)
 	made, err := s.Create(ctx, patient("ignored", "Okafor", "Sara", "1961-04-02"))
