@@ -1,0 +1,128 @@
+package rule
+
+import (
+	"math"
+	"sync"
+
+	"github.com/vigil-health/vigil"
+)
+
+// subject is what the engine remembers of one patient or place. Everything in it is guarded by mu.
+type subject struct {
+	mu      sync.Mutex
+	id      vigil.Subject
+	patient bool
+	profile Profile
+	loaded  bool
+	last    []reading // by metric of the program
+	limits  []float64 // in force, by rule; NaN means not watched
+	conds   []cond    // physiological, by rule
+	scores  []scoreState
+	totals  []totalAt // NEWS2 as it changed, oldest first, for "was 2 an hour ago"
+	devices map[vigil.DeviceID]*device
+	acts    []act // what the desk has still to be told, in order
+}
+
+type reading struct {
+	value    float64
+	time     int64 // Unix nanoseconds of the sample; 0 means never
+	received int64
+	device   vigil.DeviceID
+}
+
+type scoreState struct {
+	values []float64 // by input, NaN while missing
+	times  []int64
+	from   []int32 // metric that gave the value
+	dirty  bool
+	sum    int
+	miss   int
+}
+
+type totalAt struct {
+	time  int64
+	total int
+}
+
+const totalsKept = 48
+
+// device is what the engine remembers of one device of a subject.
+type device struct {
+	id      vigil.DeviceID
+	watched bool
+	heard   int64 // receive clock
+	gap     int64 // usual time between reports, learned; 0 while unknown
+	conds   []cond
+	leads   []lead
+}
+
+type lead struct {
+	metric vigil.Metric
+	off    bool
+}
+
+// act is one thing to tell the desk.
+type act struct {
+	step step
+	rule *compiled
+	dev  *device // nil for physiological rules
+	cond cond    // as it was when the step was decided
+	at   int64   // receive clock
+}
+
+func (e *Engine) newSubject(id vigil.Subject) *subject {
+	p := e.prog
+	st := &subject{
+		id: id, patient: id.IsPatient(), last: make([]reading, len(p.metrics)), limits: make([]float64, len(p.rules)),
+		conds: make([]cond, len(p.rules)), scores: make([]scoreState, len(p.scores)), devices: map[vigil.DeviceID]*device{},
+	}
+	for i, s := range p.scores {
+		n := len(s.inputs)
+		st.scores[i] = scoreState{values: make([]float64, n), times: make([]int64, n), from: make([]int32, n)}
+		for k := range st.scores[i].values {
+			st.scores[i].values[k] = math.NaN()
+		}
+	}
+	return st
+}
+
+func (e *Engine) device(st *subject, id vigil.DeviceID) *device {
+	d := st.devices[id]
+	if d == nil {
+		d = &device{id: id, conds: make([]cond, len(e.prog.rules))}
+		st.devices[id] = d
+	}
+	return d
+}
+
+// cond returns the state of a rule: the device's for technical rules, else the subject's.
+func (st *subject) cond(c *compiled, d *device) *cond {
+	if d != nil {
+		return &d.conds[c.pos]
+	}
+	return &st.conds[c.pos]
+}
+
+// do queues a step for the desk; an update that follows an update replaces it.
+func (st *subject) do(a act) {
+	if n := len(st.acts); a.step == update && n > 0 && st.acts[n-1].step == update && st.acts[n-1].rule == a.rule && st.acts[n-1].dev == a.dev {
+		st.acts[n-1] = a
+		return
+	}
+	st.acts = append(st.acts, a)
+}
+
+// covered reports whether an alarm that is open or being raised already speaks for the rule.
+func (st *subject) covered(c *compiled, d *device) bool {
+	for _, i := range c.covered {
+		if o := &st.conds[i]; o.phase == active && !o.held {
+			return true
+		}
+		if d != nil {
+			if o := &d.conds[i]; o.phase == active && !o.held {
+				return true
+			}
+		}
+	}
+	return false
+}

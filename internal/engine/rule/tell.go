@@ -1,0 +1,111 @@
+package rule
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
+)
+
+// tell hands queued steps to the desk: in order within a subject, side by side between subjects so that they share
+// the book's commits. It returns when all have been tried.
+func (e *Engine) tell(list []*subject) {
+	if len(list) == 1 {
+		e.tellOne(list[0])
+		return
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, tellers)
+	for _, st := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			e.tellOne(st)
+		})
+	}
+	wg.Wait()
+}
+
+// tellOne keeps what the desk could not store; the next Observe or Tick tries again. What the desk refuses is dropped.
+func (e *Engine) tellOne(st *subject) {
+	ctx := access.AsSystem(context.Background(), roomName)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for len(st.acts) > 0 {
+		a := st.acts[0]
+		if err := e.perform(ctx, st, a); err != nil {
+			if k := vigil.KindOf(err); k != vigil.Invalid && k != vigil.Denied && k != vigil.Conflict {
+				e.cfg.Log.Error("alarm not stored, will be tried again", "rule", a.rule.Key, "subject", st.id, "error", err)
+				return
+			}
+			e.cfg.Log.Error("alarm refused by the desk", "rule", a.rule.Key, "subject", st.id, "error", err)
+		}
+		st.acts = st.acts[1:]
+	}
+	st.acts = nil
+}
+
+func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
+	live := st.cond(a.rule, a.dev)
+	same := live.phase == active && live.since == a.cond.since
+	switch a.step {
+	case begin:
+		if st.covered(a.rule, a.dev) {
+			if same {
+				live.held = true
+			}
+			return nil
+		}
+		out, err := e.cfg.Desk.Raise(ctx, e.alarm(ctx, st, a))
+		if err != nil {
+			return err
+		}
+		if same {
+			live.raised, live.id = true, out.ID
+		}
+		for i := range st.acts { // steps already queued follow the alarm under the desk's ID
+			if st.acts[i].cond.id == a.cond.id {
+				st.acts[i].cond.id = out.ID
+			}
+		}
+	case update:
+		if live.held {
+			return nil
+		}
+		e.cfg.Desk.Update(ctx, a.cond.id, a.cond.value, time.Unix(0, a.at))
+	case end:
+		if !a.cond.held {
+			if err := e.cfg.Desk.End(ctx, a.cond.id, time.Unix(0, a.at).UTC()); err != nil {
+				return err
+			}
+		}
+		e.release(st, a.at)
+	}
+	return nil
+}
+
+// alarm writes the alarm of an episode that begins.
+func (e *Engine) alarm(ctx context.Context, st *subject, a act) vigil.Alarm {
+	c := a.rule
+	out := vigil.Alarm{
+		ID: a.cond.id, Kind: vigil.KindAlarm, Class: c.Class, Priority: c.Priority, Subject: st.id, Unit: st.profile.Unit,
+		Rule: c.Key, Version: c.Version, Title: c.Title, Chain: c.Chain, Latched: c.Latching, Onset: time.Unix(0, a.cond.since).UTC(),
+	}
+	if a.dev != nil {
+		out.Device = a.dev.id
+	}
+	switch c.Kind {
+	case KindLimit:
+		def := e.prog.labels[a.cond.metric]
+		out.Metric, out.UCUM = def.Key, def.UCUM
+		out.Value, out.Limit = a.cond.value, st.limits[c.pos]
+	case KindScore:
+		out.Value, out.Limit, out.UCUM = a.cond.value, float64(c.AtLeast), "{score}"
+	case KindLeadOff:
+		out.Title += leadNames(a.dev)
+	}
+	e.explain(ctx, st, a, &out)
+	return out
+}
