@@ -129,14 +129,18 @@ func (p *Pipeline) Recent(id vigil.DeviceID) []Heard {
 type Watcher struct {
 	C      <-chan Heard
 	c      chan Heard
+	ended  chan struct{}
 	device vigil.DeviceID
 	h      *history
 }
 
+// Done is closed by Close.
+func (w *Watcher) Done() <-chan struct{} { return w.ended }
+
 // Watch follows one device until Close.
 func (p *Pipeline) Watch(id vigil.DeviceID) *Watcher {
 	c := make(chan Heard, 64)
-	w := &Watcher{C: c, c: c, device: id, h: p.history}
+	w := &Watcher{C: c, c: c, ended: make(chan struct{}), device: id, h: p.history}
 	p.history.mu.Lock()
 	defer p.history.mu.Unlock()
 	p.history.watchers[w] = true
@@ -150,6 +154,7 @@ func (w *Watcher) Close() {
 	defer w.h.mu.Unlock()
 	if w.h.watchers[w] {
 		delete(w.h.watchers, w)
+		close(w.ended)
 		w.h.watched.Add(-1)
 	}
 }

@@ -1,0 +1,144 @@
+package webapi
+
+import (
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
+)
+
+type sessionView struct {
+	User *userView   `json:"user"`
+	Site siteView    `json:"site"`
+	Menu []MenuEntry `json:"menu"`
+}
+
+type siteView struct {
+	Site
+	SetupNeeded bool `json:"setup_needed"`
+}
+
+type userView struct {
+	ID        string        `json:"id"`
+	Login     string        `json:"login"`
+	Name      string        `json:"name"`
+	Initials  string        `json:"initials"`
+	Role      access.Role   `json:"role"`
+	Roles     []access.Role `json:"roles"`
+	Person    string        `json:"person"`
+	PatientID string        `json:"patient_id,omitempty"`
+}
+
+func (a *API) getSession(c *call) (any, error) {
+	needed, err := a.cfg.Accounts.SetupNeeded(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := sessionView{Site: siteView{a.cfg.Site, needed}, Menu: []MenuEntry{}}
+	if c.who.ID == "" {
+		return out, nil
+	}
+	u := userView{ID: c.who.ID, Name: c.who.Name, Initials: c.who.Initials, Roles: c.who.Roles, Person: c.who.Person, PatientID: c.who.Subject.ID()}
+	if len(u.Roles) > 0 {
+		u.Role = u.Roles[0]
+	}
+	if acc, err := a.cfg.Accounts.Get(access.AsSystem(c.ctx, "webapi"), c.who.ID); err == nil {
+		u.Login = acc.Login
+	}
+	out.User = &u
+	for _, m := range a.cfg.Menu {
+		if c.who.Has(m.Roles...) {
+			out.Menu = append(out.Menu, m)
+		}
+	}
+	return out, nil
+}
+
+func (a *API) signIn(c *call) (any, error) {
+	var in struct{ Login, Password string }
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	token, _, err := a.cfg.Accounts.SignIn(c.ctx, in.Login, in.Password, remote(c.r))
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(c, token)
+}
+
+// begin sets the cookie and answers with the session as it now is.
+func (a *API) begin(c *call, token string) (any, error) {
+	http.SetCookie(c.w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.r.TLS != nil, MaxAge: 7 * 24 * 3600})
+	who, err := a.cfg.Accounts.Session(c.ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	c.who, c.ctx = who, access.With(c.ctx, who)
+	return a.getSession(c)
+}
+
+// visit signs a visitor of the simulated hospital in as somebody of the role, from this machine only.
+func (a *API) visit(c *call) (any, error) {
+	var in struct{ Role access.Role }
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	if !a.cfg.Site.Demo || !loopback(c.r) {
+		return nil, vigil.Errorf(vigil.Denied, "webapi.visit", "visitors are welcome in the simulated hospital only, from the machine it runs on")
+	}
+	sys := access.AsSystem(c.ctx, "webapi")
+	all, err := a.cfg.Accounts.List(sys)
+	if err != nil {
+		return nil, err
+	}
+	for _, acc := range all {
+		if !acc.Disabled && slices.Contains(acc.Roles, in.Role) {
+			token, _, err := a.cfg.Accounts.SignInAs(sys, acc.ID)
+			if err != nil {
+				return nil, err
+			}
+			return a.begin(c, token)
+		}
+	}
+	return nil, vigil.Errorf(vigil.Invalid, "webapi.visit", "nobody in the simulated hospital is a %q", in.Role)
+}
+
+func (a *API) signOut(c *call) (any, error) {
+	cookie, err := c.r.Cookie(cookieName)
+	if err != nil {
+		return nil, nil
+	}
+	http.SetCookie(c.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, MaxAge: -1})
+	return nil, a.cfg.Accounts.SignOut(c.ctx, cookie.Value)
+}
+
+func (a *API) setup(c *call) (any, error) {
+	var in struct{ Token, Site, Login, Name, Password string }
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	_, err := a.cfg.Accounts.Setup(c.ctx, in.Token, access.NewAccount{Login: in.Login, Name: in.Name, Password: in.Password, Roles: []access.Role{access.Admin}})
+	if err != nil {
+		return nil, err
+	}
+	token, _, err := a.cfg.Accounts.SignIn(c.ctx, in.Login, in.Password, remote(c.r))
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(c, token)
+}
+
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+func loopback(r *http.Request) bool {
+	ip := net.ParseIP(remote(r))
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,253 @@
+package webapi
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/engine/census"
+	"github.com/vigil-health/vigil/internal/engine/rule"
+	"github.com/vigil-health/vigil/internal/engine/score"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
+)
+
+type patientShort struct {
+	ID        string `json:"id"`
+	Family    string `json:"family"`
+	Given     string `json:"given"`
+	Name      string `json:"name"`
+	Age       int    `json:"age"`
+	Sex       string `json:"sex"`
+	BirthDate string `json:"birth_date"`
+	MRN       string `json:"mrn"`
+	Location  string `json:"location"` // bed, home, or "" when not admitted
+}
+
+func (a *API) short(p census.Patient) patientShort {
+	s := patientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Age: p.Age(a.cfg.Now()), Sex: p.Sex, BirthDate: p.Birth.Format(time.DateOnly), MRN: p.MRN}
+	switch {
+	case p.Bed != "":
+		s.Location = "bed"
+	case p.Home:
+		s.Location = "home"
+	}
+	return s
+}
+
+type personView struct {
+	ID       string `json:"id,omitempty"`
+	Initials string `json:"initials"`
+	Name     string `json:"name"`
+	Role     string `json:"role,omitempty"`
+}
+
+func (a *API) person(id string) *personView {
+	s, ok := a.cfg.Census.Staff(id)
+	if !ok {
+		return nil
+	}
+	return &personView{s.ID, s.Initials, s.Name, s.Role}
+}
+
+type numberView struct {
+	Metric      vigil.Metric   `json:"metric"`
+	Label       string         `json:"label"`
+	Unit        string         `json:"unit"`
+	Value       *float64       `json:"value"`
+	TimeMS      int64          `json:"time_ms"`
+	MaxAgeMS    int64          `json:"max_age_ms"`
+	Decimals    int            `json:"decimals"`
+	Device      vigil.DeviceID `json:"device"`
+	Source      string         `json:"source,omitempty"`
+	StaleReason string         `json:"stale_reason,omitempty"`
+	Simulated   bool           `json:"simulated,omitempty"`
+	Low         *float64       `json:"low,omitempty"`
+	High        *float64       `json:"high,omitempty"`
+}
+
+// numbersOf returns the newest value of each metric of a subject, whichever device said it, in catalogue order.
+func (a *API) numbersOf(ctx context.Context, s vigil.Subject) ([]numberView, error) {
+	values, err := a.cfg.Telemetry.Last(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[vigil.Metric]telemetry.Value{}
+	for _, v := range values {
+		if old, ok := newest[v.Metric]; !ok || v.Time.After(old.Time) {
+			newest[v.Metric] = v
+		}
+	}
+	limits := map[vigil.Metric]rule.LimitView{}
+	if s.IsPatient() {
+		list, err := a.cfg.Rules.LimitsOf(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range list {
+			limits[l.Metric] = l
+		}
+	}
+	out := make([]numberView, 0, len(newest))
+	for _, v := range newest {
+		out = append(out, a.number(v, limits))
+	}
+	sort.Slice(out, func(i, j int) bool { return metricOrder(out[i].Metric) < metricOrder(out[j].Metric) })
+	return out, nil
+}
+
+// limitTwins lets the limits of one site of measurement stand for the other, as the rules do.
+func limitOf(m vigil.Metric, limits map[vigil.Metric]rule.LimitView) rule.LimitView {
+	twins := map[vigil.Metric]vigil.Metric{"art-mean": "bp-mean", "bp-mean": "art-mean", "art-systolic": "bp-systolic", "bp-systolic": "art-systolic", "pulse-rate": "heart-rate"}
+	if l, ok := limits[m]; ok {
+		return l
+	}
+	return limits[twins[m]]
+}
+
+func (a *API) number(v telemetry.Value, limits map[vigil.Metric]rule.LimitView) numberView {
+	m, _ := coding.Lookup(v.Metric)
+	l := limitOf(v.Metric, limits)
+	n := numberView{
+		Metric: v.Metric, Label: m.Label, Unit: m.Unit, Value: &v.Value, TimeMS: v.Time.UnixMilli(), MaxAgeMS: m.MaxAge.Milliseconds(), Decimals: m.Decimals,
+		Device: v.Device, Simulated: v.Quality&vigil.QualitySimulated != 0, Low: l.Low, High: l.High,
+	}
+	switch v.Metric {
+	case "art-systolic", "art-diastolic", "art-mean":
+		n.Source = "ART"
+	case "bp-systolic", "bp-diastolic", "bp-mean":
+		n.Source = "NIBP"
+	}
+	if age := a.cfg.Now().Sub(v.Time); age > m.MaxAge {
+		n.StaleReason = a.staleReason(v.Device)
+	}
+	return n
+}
+
+// staleReason names the likely cause of an old value.
+func (a *API) staleReason(id vigil.DeviceID) string {
+	d, ok := a.cfg.Devices.Lookup(id)
+	if !ok {
+		return "the device is not registered any more"
+	}
+	last := d.Health().LastSeen
+	switch {
+	case last.IsZero():
+		return d.Name + " has not spoken since the server started"
+	case a.cfg.Now().Sub(last) > time.Minute:
+		return "check " + d.Name + ", silent since " + last.Format("15:04")
+	}
+	return d.Name + " does not measure it now"
+}
+
+func metricOrder(k vigil.Metric) int {
+	m, _ := coding.Lookup(k)
+	return int(m.Num)
+}
+
+type scoreView struct {
+	Total   *int        `json:"total"`
+	Band    string      `json:"band"`
+	Parts   []scorePart `json:"parts"`
+	Missing []string    `json:"missing"`
+	TimeMS  int64       `json:"time_ms"`
+}
+
+type scorePart struct {
+	Key   string `json:"key"`
+	Label string `json:"label"`
+	Score *int   `json:"score"`
+}
+
+func viewScore(r score.Result) *scoreView {
+	v := &scoreView{Total: r.Total, Band: r.Band, Parts: []scorePart{}, Missing: append([]string{}, r.Missing...), TimeMS: r.Time.UnixMilli()}
+	for _, p := range r.Parts {
+		v.Parts = append(v.Parts, scorePart{p.Key, p.Label, p.Score})
+	}
+	if v.Total == nil {
+		v.Band = "incomplete"
+	}
+	return v
+}
+
+type bedRef struct {
+	ID    string `json:"id"`
+	Label string `json:"label"`
+	Unit  string `json:"unit,omitempty"`
+}
+
+type alarmView struct {
+	vigil.Alarm
+	Patient     *patientShort `json:"patient,omitempty"`
+	Bed         *bedRef       `json:"bed,omitempty"`
+	ValueText   string        `json:"value_text"`
+	LimitText   string        `json:"limit_text"`
+	MetricLabel string        `json:"metric_label"`
+	UnitLabel   string        `json:"unit_label"`
+}
+
+func (a *API) viewAlarm(al vigil.Alarm) alarmView {
+	v := alarmView{Alarm: al}
+	if al.History == nil {
+		v.History = []vigil.AlarmStep{}
+	}
+	if p, ok := a.cfg.Census.Patient(al.Subject.ID()); ok && al.Subject.IsPatient() {
+		s := a.short(p)
+		v.Patient = &s
+		if b, ok := a.cfg.Census.Bed(p.Bed); ok {
+			u, _ := a.cfg.Census.Unit(b.Unit)
+			v.Bed = &bedRef{b.ID, b.Label, u.Name}
+		}
+	}
+	if m, ok := coding.Lookup(al.Metric); ok && al.Metric != "" {
+		v.MetricLabel, v.UnitLabel = m.Label, m.Unit
+		if al.Class != vigil.Technical || al.Limit != 0 {
+			v.ValueText = strconv.FormatFloat(al.Value, 'f', m.Decimals, 64)
+			v.LimitText = strconv.FormatFloat(al.Limit, 'f', m.Decimals, 64)
+		}
+	}
+	return v
+}
+
+func (a *API) viewAlarms(list []vigil.Alarm) []alarmView {
+	out := make([]alarmView, 0, len(list))
+	for _, al := range list {
+		out = append(out, a.viewAlarm(al))
+	}
+	return out
+}
+
+// wavesOf returns the waveforms that a subject sends now, ECG first.
+func (a *API) wavesOf(ctx context.Context, s vigil.Subject) []vigil.Metric {
+	out := []vigil.Metric{}
+	infos, err := a.cfg.Telemetry.Waveforms(ctx, s)
+	if err != nil {
+		return out
+	}
+	for _, w := range infos {
+		if a.cfg.Now().Sub(w.End) < 10*time.Minute && !slices.Contains(out, w.Metric) {
+			out = append(out, w.Metric)
+		}
+	}
+	rank := map[vigil.Metric]int{"ecg-ii": 1, "ecg-patch": 2, "art-wave": 3, "pleth": 4, "resp-wave": 5, "co2-wave": 6}
+	sort.SliceStable(out, func(i, j int) bool { return orLast(rank[out[i]]) < orLast(rank[out[j]]) })
+	return out
+}
+
+func orLast(r int) int {
+	if r == 0 {
+		return 99
+	}
+	return r
+}
+
+func day(since, now time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("Day %d", int(now.Sub(since).Hours()/24)+1)
+}
