@@ -58,6 +58,10 @@ func openDB(op, dir string, o Options, tune func(*pebble.Options)) (*db, error) 
 				msg := err.Error()
 				d.trouble.Store(&msg)
 			},
+			// Pebble's own answer to damage is fatal; here it is counted where it is read, and the rest is served.
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				d.log.Warn("stored telemetry is damaged", "op", op, "file", i.Path, "error", i.Details)
+			},
 			FlushEnd: func(i pebble.FlushInfo) {
 				if i.Err == nil {
 					d.trouble.Store(nil)

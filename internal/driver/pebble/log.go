@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -12,7 +13,8 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
-// Keys of the log: 'r' offset at, both eight bytes big-endian; 'n' holds the offset that the next record gets, written
+// Keys of the log: 'r' offset at crc32c, the first two eight bytes big-endian; the sum makes a key known in the raw bytes
+// of a write-ahead log, see logscan.go. 'n' holds the offset that the next record gets, written
 // when records are forgotten so that no offset is used twice.
 const logRecord = 'r'
 
@@ -34,6 +36,10 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if o.MemTable == 0 {
 		o.MemTable = 32 << 20
 	}
+	seen, err := newestWritten(dir, o)
+	if err != nil {
+		return nil, err
+	}
 	d, err := openDB("telemetry.log", dir, o, func(*pebble.Options) {})
 	if err != nil {
 		return nil, err
@@ -42,6 +48,12 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if err := l.bounds(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	// One record may have been on its way and was never acknowledged; what stands before it was.
+	if next := l.next.Load(); seen > next {
+		l.lost.Add(seen - next)
+		l.log.Error("the end of the telemetry log is damaged", "records", seen-next)
+	}
+	l.next.Store(max(l.next.Load(), seen+1))
 	return l, nil
 }
 
@@ -62,16 +74,42 @@ func (l *Log) bounds() error {
 		return l.wrap(err)
 	}
 	defer it.Close()
+	first := uint64(0)
 	if it.Last() {
 		next = max(next, binary.BigEndian.Uint64(it.Key()[1:])+1)
 	}
-	first := next
-	if it.First() {
+	if it.Error() == nil && it.First() {
 		first = binary.BigEndian.Uint64(it.Key()[1:])
+	} else if it.Error() == nil {
+		first = next
+	}
+	if err := it.Error(); pebble.IsCorruptionError(err) {
+		if next, err = l.tableBounds(next); err != nil {
+			return l.wrap(err)
+		}
+	} else if err != nil {
+		return l.wrap(err)
 	}
 	l.first.Store(first)
 	l.next.Store(next)
-	return l.wrap(it.Error())
+	return nil
+}
+
+// tableBounds returns an offset after every table that the manifest lists: what a damaged table held cannot be asked, and
+// an offset must not be used twice.
+func (l *Log) tableBounds(next uint64) (uint64, error) {
+	levels, err := l.p.SSTables()
+	if err != nil {
+		return next, err
+	}
+	for _, level := range levels {
+		for _, table := range level {
+			if key := table.Largest.UserKey; len(key) >= 9 && key[0] == logRecord {
+				next = max(next, binary.BigEndian.Uint64(key[1:])+1)
+			}
+		}
+	}
+	return next, nil
 }
 
 func logKey(offset uint64) []byte {
@@ -79,7 +117,8 @@ func logKey(offset uint64) []byte {
 }
 
 func recordKey(offset uint64, at int64) []byte {
-	return binary.BigEndian.AppendUint64(logKey(offset), uint64(at))
+	key := binary.BigEndian.AppendUint64(logKey(offset), uint64(at))
+	return binary.BigEndian.AppendUint32(key, crc32.Checksum(key, castagnoli))
 }
 
 // Append writes one record, synced.
@@ -101,7 +140,7 @@ func (l *Log) Append(_ context.Context, at int64, data []byte) (uint64, error) {
 // Read calls fn for every record from the offset on.
 func (l *Log) Read(ctx context.Context, from uint64, fn func(telemetry.Record) error) error {
 	err := l.scan(ctx, logKey(from), []byte{logRecord + 1}, func(key, value []byte) error {
-		if len(key) != 17 {
+		if len(key) != recordKeyLen {
 			l.lost.Add(1)
 			return nil
 		}

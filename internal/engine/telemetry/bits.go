@@ -164,7 +164,23 @@ func (r *bitReader) readRice(zs []uint64, k uint) {
 		clear(zs)
 		return
 	}
+	acc, n, mask := r.acc, r.n, uint64(1)<<k-1
 	for i := range zs {
+		if n < riceEscape+riceMaxK {
+			r.acc, r.n = acc, n
+			r.fill()
+			acc, n = r.acc, r.n
+		}
+		q := uint(bits.TrailingZeros64(acc))
+		if width := q + 1 + k; q < riceEscape && width <= n {
+			zs[i] = uint64(q)<<k | acc>>(q+1)&mask
+			acc >>= width
+			n -= width
+			continue
+		}
+		r.acc, r.n = acc, n
 		zs[i] = r.rice(k)
+		acc, n = r.acc, r.n
 	}
+	r.acc, r.n = acc, n
 }

@@ -74,7 +74,7 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 	if _, ok := access.From(ctx); !ok {
 		return vigil.Errorf(vigil.Denied, "telemetry.recent", "not signed in")
 	}
-	from, err := s.cfg.Log.Seek(ctx, since.UnixNano())
+	from, err := s.cfg.Log.Seek(ctx, nanos(since))
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 	defer s.scratches.Put(work)
 	return s.cfg.Log.Read(ctx, from, func(rec Record) error {
 		damaged, err := decodeRecord(rec.Data, work, func(r *vigil.Report, _ []byte) error {
-			if r.Received < since.UnixNano() {
+			if r.Received < nanos(since) {
 				return nil
 			}
 			if err := access.CheckSubject(ctx, r.Subject); err != nil {

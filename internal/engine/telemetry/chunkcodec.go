@@ -187,13 +187,17 @@ func timeResiduals(t []int64, u int64, s *scratch) ([]uint64, byte) {
 	span := (t[n] - t[0]) / u
 	period := span / int64(n)
 	dd, pp, gg := s.words(&s.a[0], n), s.words(&s.a[1], n), s.words(&s.a[2], n)
-	before := period
+	before, even := period, true
 	for i := range n {
 		delta := (t[i+1] - t[i]) / u
+		even = even && delta == period
 		dd[i] = zigzag(delta - before)
 		pp[i] = zigzag(delta - period)
 		gg[i] = zigzag((t[i+1]-t[0])/u - gridAt(i+1, span, n))
 		before = delta
+	}
+	if even {
+		return dd, riceNone
 	}
 	return cheapest(dd, pp, gg)
 }

@@ -22,12 +22,13 @@ type chunkHead struct {
 
 // columns receive decoded samples; they are appended to.
 type columns struct {
-	t []int64
-	v []float64
-	q []vigil.Quality
+	t   []int64
+	v   []float64
+	q   []vigil.Quality
+	gap int64 // no two neighbours are further apart; openEnd when that is not known
 }
 
-func (c *columns) reset() { c.t, c.v, c.q = c.t[:0], c.v[:0], c.q[:0] }
+func (c *columns) reset() { c.t, c.v, c.q, c.gap = c.t[:0], c.v[:0], c.q[:0], openEnd }
 
 // input walks over bytes from outside; it never panics and turns bad at the first fault.
 type input struct {
@@ -175,10 +176,16 @@ func (h *chunkHead) readTimes(r *bitReader, t []int64, code byte, s *scratch) {
 	if n == 0 {
 		return
 	}
-	zs := s.words(&s.a[0], n)
-	r.readRice(zs, uint(code&63))
 	u, span := h.unit, (h.last-h.first)/h.unit
 	period := span / int64(n)
+	if code == riceNone {
+		for i := range t {
+			t[i] = h.first + int64(i)*period*u
+		}
+		return
+	}
+	zs := s.words(&s.a[0], n)
+	r.readRice(zs, uint(code&63))
 	switch code >> 6 {
 	case timeDeltaDelta:
 		now, delta := h.first, period
@@ -205,17 +212,21 @@ func (h *chunkHead) readScaled(r *bitReader, v []float64, code byte, s *scratch)
 	v[0] = float64(h.open) / p
 	zs := s.words(&s.b[0], len(v)-1)
 	r.readRice(zs, uint(code&63))
-	m := h.open
-	for i, z := range zs {
-		if code>>6 == valueDelta {
-			m += unzigzag(z)
-		} else {
-			m = h.lo + int64(z)
+	m, v := h.open, v[1:1+len(zs)]
+	switch {
+	case code>>6 != valueDelta:
+		for i, z := range zs {
+			v[i] = float64(h.lo+int64(z)) / p
 		}
-		if h.scale == 0 {
-			v[i+1] = float64(m)
-		} else {
-			v[i+1] = float64(m) / p
+	case h.scale == 0:
+		for i, z := range zs {
+			m += unzigzag(z)
+			v[i] = float64(m)
+		}
+	default:
+		for i, z := range zs {
+			m += unzigzag(z)
+			v[i] = float64(m) / p
 		}
 	}
 }

@@ -132,16 +132,19 @@ func storable(r *vigil.Report) error {
 		if m := r.Samples[i].Metric; metricNumbers[m] == 0 && !plainName(string(m)) {
 			return vigil.Errorf(vigil.Invalid, op, "sample %d: metric %q is no name", i, m)
 		}
+		if !storableTime(r.Samples[i].Time) {
+			return vigil.Errorf(vigil.Invalid, op, "sample %d: its time %s cannot be", i, r.Samples[i].At().UTC())
+		}
 	}
 	for i := range r.Waveforms {
 		w := &r.Waveforms[i]
-		if w.Period <= 0 || len(w.Data) > maxWave || metricNumbers[w.Metric] == 0 && !plainName(string(w.Metric)) {
-			return vigil.Errorf(vigil.Invalid, op, "waveform %d: needs a metric, a period and at most %d samples", i, maxWave)
+		if w.Period <= 0 || w.Period > 3600e9 || len(w.Data) > maxWave || !storableTime(w.Start) || metricNumbers[w.Metric] == 0 && !plainName(string(w.Metric)) {
+			return vigil.Errorf(vigil.Invalid, op, "waveform %d: needs a metric, a time, a period up to 1 h and at most %d samples", i, maxWave)
 		}
 	}
 	for i := range r.Events {
-		if !plainName(string(r.Events[i].Kind)) {
-			return vigil.Errorf(vigil.Invalid, op, "event %d: kind %q is no name", i, r.Events[i].Kind)
+		if e := &r.Events[i]; !plainName(string(e.Kind)) || !storableTime(e.Time) {
+			return vigil.Errorf(vigil.Invalid, op, "event %d: needs a kind and a time, has %q, %s", i, e.Kind, e.At().UTC())
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ func (s *Store) Query(ctx context.Context, q Query) ([]Line, error) {
 	if err := access.CheckSubject(ctx, q.Subject); err != nil {
 		return nil, err
 	}
-	from, to := q.From.UnixNano(), q.To.UnixNano()
+	from, to := nanos(q.From), nanos(q.To)
 	if !q.From.Before(q.To) || to <= from || q.Points < 0 {
 		return nil, vigil.Errorf(vigil.Invalid, "telemetry.query", "the range [%s, %s) is empty or Points is negative", q.From, q.To)
 	}
@@ -80,6 +80,11 @@ func (s *Store) line(ctx context.Context, sources []source, from, to int64, poin
 			grid.device, grid.runs = sources[i].key.Device, &seen
 			out = grid
 		} else {
+			var n counter
+			if err := s.read(ctx, &sources[i], from, to, &n, work); err != nil {
+				return line, err
+			}
+			line.Points = slices.Grow(line.Points, int(n))
 			out = &rawSink{device: sources[i].key.Device, points: &line.Points, runs: &seen}
 		}
 		if err := s.read(ctx, &sources[i], from, to, out, work); err != nil {
@@ -103,6 +108,12 @@ func gapLimit(m vigil.Metric) int64 {
 	return int64(age) * 3 / 2
 }
 
+// counter counts samples, so that their room is made once.
+type counter int
+
+func (n *counter) whole(h *summary) bool { *n += counter(h.count); return true }
+func (n *counter) samples(c *columns)    { *n += counter(len(c.t)) }
+
 // rawSink makes a point of every sample.
 type rawSink struct {
 	device vigil.DeviceID
@@ -118,7 +129,7 @@ func (r *rawSink) samples(c *columns) {
 		p = append(p, Point{Time: t, Mean: c.v[i], Min: c.v[i], Max: c.v[i], Count: 1, Device: r.device, Quality: c.q[i]})
 	}
 	*r.points = p
-	r.runs.samples(c.t)
+	r.runs.samples(c)
 }
 
 // buckets gathers samples and whole chunks by time.
@@ -183,7 +194,7 @@ func (g *buckets) samples(c *columns) {
 		b.last = max(b.last, c.t[i-1])
 		b.count += i - from
 	}
-	g.runs.samples(c.t)
+	g.runs.samples(c)
 }
 
 func (g *buckets) points() []Point {
@@ -216,8 +227,12 @@ func (r *runs) add(first, last int64) {
 	r.spans = append(r.spans, Span{first, last})
 }
 
-func (r *runs) samples(t []int64) {
-	from := 0
+func (r *runs) samples(c *columns) {
+	t, from := c.t, 0
+	if c.gap <= r.limit {
+		r.add(t[0], t[len(t)-1])
+		return
+	}
 	for i := 1; i < len(t); i++ {
 		if t[i]-t[i-1] > r.limit {
 			r.add(t[from], t[i-1])

@@ -84,7 +84,7 @@ func (s *Store) Waveform(ctx context.Context, name vigil.Subject, metric vigil.M
 	work := s.scratches.Get().(*scratch)
 	defer s.scratches.Put(work)
 	var out []vigil.Waveform
-	lo, hi := from.UnixNano(), to.UnixNano()
+	lo, hi := nanos(from), nanos(to)
 	for _, w := range s.waves(name) {
 		if w.metric != metric {
 			continue
@@ -116,7 +116,7 @@ func (s *Store) Events(ctx context.Context, name vigil.Subject, kinds []vigil.Ev
 	}
 	var out []StoredEvent
 	prefix := append(subjectPrefix(tableData, name), kindEvent)
-	err := s.cfg.Series.Scan(ctx, timeKey(prefix, from.UnixNano()), timeKey(prefix, to.UnixNano()), func(key, value []byte) error {
+	err := s.cfg.Series.Scan(ctx, timeKey(prefix, nanos(from)), timeKey(prefix, nanos(to)), func(key, value []byte) error {
 		kind, dev, ok := splitEventKey(key[len(prefix)+8:])
 		if ok && len(kinds) > 0 && !slices.Contains(kinds, kind) {
 			return nil
@@ -219,6 +219,7 @@ func (s *Store) read(ctx context.Context, src *source, from, to int64, out sink,
 			s.quarantined.Add(1)
 			return nil
 		}
+		cols.gap = h.gap
 		cols.cut(from, to)
 		if len(cols.t) > 0 {
 			out.samples(&cols)

@@ -322,5 +322,24 @@ func decodeWaveInfo(b []byte, w *wave) bool {
 	return !in.bad
 }
 
+// Times outside of these (years 1896 to 2116) are not stored and need not be looked for.
+const (
+	earliest = -1 << 61
+	latest   = 1 << 62
+)
+
+// nanos returns t in Unix nanoseconds, kept within what can be stored.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, earliest)):
+		return earliest
+	case t.After(time.Unix(0, latest)):
+		return latest
+	}
+	return t.UnixNano()
+}
+
+func storableTime(t int64) bool { return t >= earliest && t < latest }
+
 // at returns t as a time in UTC.
 func at(t int64) time.Time { return time.Unix(0, t).UTC() }

@@ -73,6 +73,32 @@ func subscriptionsDrop(t *testing.T, d Disk) {
 	}
 }
 
+func refusesWhatCannotBe(t *testing.T, d Disk) {
+	h := open(t, d)
+	defer h.stop(t)
+	for name, r := range map[string]*vigil.Report{
+		"Nil":       nil,
+		"NoSubject": {Device: "d"},
+		"ZeroByte":  {Device: "a\x00b", Subject: sara},
+		"NoMetric":  {Subject: sara, Samples: []vigil.Sample{{Time: start.UnixNano()}}},
+		"FarFuture": {Subject: sara, Samples: []vigil.Sample{{Metric: "spo2", Time: math.MaxInt64}}},
+		"NoPeriod":  {Subject: sara, Waveforms: []vigil.Waveform{{Metric: "ecg-ii", Start: start.UnixNano(), Data: []int16{1}}}},
+		"NoKind":    {Subject: sara, Events: []vigil.Event{{Time: start.UnixNano()}}},
+	} {
+		if err := h.AppendWait(context.Background(), r); vigil.KindOf(err) != vigil.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	h.add(t, series(sara, 10)...)
+	lines, err := h.Query(system(), telemetry.Query{Subject: sara, To: start.AddDate(900, 0, 0), Points: 4})
+	if err != nil || len(lines) != 2 || lines[0].Points[0].Count != 10 {
+		t.Errorf("all of time: %+v, %v", lines, err)
+	}
+	if _, err := h.Query(system(), telemetry.Query{Subject: sara, From: start, To: start}); vigil.KindOf(err) != vigil.Invalid {
+		t.Errorf("an empty range: %v", err)
+	}
+}
+
 func erases(t *testing.T, d Disk) {
 	h := open(t, d)
 	h.add(t, full())

@@ -1,0 +1,189 @@
+package pebble_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
+)
+
+var day = time.Date(2025, 10, 9, 0, 0, 0, 0, time.UTC)
+
+var vitals = []vigil.Metric{"heart-rate", "spo2", "respiratory-rate", "art-systolic", "art-diastolic"}
+
+type fatalf interface {
+	Helper()
+	Fatal(...any)
+	Cleanup(func())
+}
+
+// onDisk starts a store on the real file system.
+func onDisk(t fatalf, dir string) *telemetry.Store {
+	t.Helper()
+	log, err := pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, err := pebble.OpenSeries(filepath.Join(dir, "series"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := telemetry.Open(context.Background(), telemetry.Config{Log: log, Series: series, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start(context.Background())
+	t.Cleanup(func() {
+		_, _, _ = s.Close(), log.Close(), series.Close()
+	})
+	return s
+}
+
+func vital(sub vigil.Subject, i int) *vigil.Report {
+	at := day.Add(time.Duration(i) * time.Second).UnixNano()
+	r := &vigil.Report{Device: "monitor-7", Subject: sub, Received: at + 3e6, Protocol: "mqtt", Samples: make([]vigil.Sample, len(vitals))}
+	for k, m := range vitals {
+		r.Samples[k] = vigil.Sample{Metric: m, Time: at, Value: float64(60+k*10) + math.Round(8*math.Sin(float64(i)/90+float64(k))+noise(i*8+k))}
+	}
+	return r
+}
+
+// noise is between -1 and 1 and the same for the same i.
+func noise(i int) float64 {
+	x := uint64(i) * 0x9e3779b97f4a7c15
+	return float64((x^x>>29)*0xbf58476d1ce4e5b9>>40)/(1<<23) - 1
+}
+
+func settle(s *telemetry.Store) {
+	for h := s.Health(); h.QueueLen > 0 || h.Applied < h.LogPosition; h = s.Health() {
+		time.Sleep(50 * time.Microsecond)
+	}
+}
+
+// BenchmarkAppend measures 5-value reports of 1,000 patients from Append to readable, on the real disk.
+func BenchmarkAppend(b *testing.B) {
+	s := onDisk(b, b.TempDir())
+	subjects := make([]vigil.Subject, 1000)
+	for i := range subjects {
+		subjects[i] = vigil.PatientSubject(fmt.Sprintf("3f1c7a52-%06d", i))
+	}
+	var wg sync.WaitGroup
+	done := func(err error) {
+		if err != nil {
+			b.Error(err)
+		}
+		wg.Done()
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		wg.Add(1)
+		s.Append(vital(subjects[i%len(subjects)], i/len(subjects)), done)
+	}
+	wg.Wait()
+	settle(s)
+	b.ReportMetric(float64(b.N*len(vitals))/b.Elapsed().Seconds(), "values/s")
+}
+
+// aDay fills one patient with 24 h of five metrics at 1 Hz among ten others.
+func aDay(b *testing.B) *telemetry.Store {
+	s := onDisk(b, b.TempDir())
+	for i := range 24 * 3600 {
+		s.Append(vital("Patient/sara", i), func(error) {})
+	}
+	settle(s)
+	if err := s.Checkpoint(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func benchmarkQuery(b *testing.B, points int) {
+	s := aDay(b)
+	ctx := access.AsSystem(context.Background(), "bench")
+	b.Logf("%.2f bytes on disk per sample", float64(s.Health().Series.Bytes)/(24*3600*5))
+	b.ReportAllocs()
+	for b.Loop() {
+		lines, err := s.Query(ctx, telemetry.Query{Subject: "Patient/sara", From: day, To: day.Add(24 * time.Hour), Points: points})
+		if err != nil || len(lines) != 5 {
+			b.Fatal(len(lines), err)
+		}
+	}
+}
+
+func BenchmarkQuery24h500Points(b *testing.B) { benchmarkQuery(b, 500) }
+func BenchmarkQuery24hRaw(b *testing.B)       { benchmarkQuery(b, 0) }
+
+func BenchmarkLast1000(b *testing.B) {
+	s := onDisk(b, b.TempDir())
+	var subjects []vigil.Subject
+	for i := range 1000 {
+		subjects = append(subjects, vigil.PatientSubject(fmt.Sprint(i)))
+		s.Append(vital(subjects[i], 1), func(error) {})
+	}
+	settle(s)
+	ctx := access.AsSystem(context.Background(), "bench")
+	b.ReportAllocs()
+	for b.Loop() {
+		if last, err := s.Last(ctx, subjects...); err != nil || len(last) != 5000 {
+			b.Fatal(len(last), err)
+		}
+	}
+}
+
+// BenchmarkReplay measures opening a store whose last 500,000 values are only in the log.
+func BenchmarkReplay(b *testing.B) {
+	mem := vfs.NewCrashableMem()
+	s, shut, err := openDisk(mem)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 100_000 {
+		s.Append(vital(vigil.PatientSubject(fmt.Sprint(i%100)), i/100), func(error) {})
+	}
+	settle(s)
+	cut := mem.CrashClone(vfs.CrashCloneCfg{})
+	shut()
+	for b.Loop() {
+		again := cut.CrashClone(vfs.CrashCloneCfg{})
+		s, shut, err := openDisk(again)
+		if err != nil || s.Health().Replayed != 100_000 {
+			b.Fatal(s.Health(), err)
+		}
+		b.StopTimer()
+		shut()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N*500_000)/b.Elapsed().Seconds(), "values/s")
+}
+
+// dataFile finds a recording in VIGIL_DATA or beside the module, or skips.
+func dataFile(t *testing.T, name string) string {
+	t.Helper()
+	dirs := []string{os.Getenv("VIGIL_DATA")}
+	if dir, err := os.Getwd(); err == nil {
+		for range 6 {
+			dirs = append(dirs, filepath.Join(dir, "../shared/data"))
+			dir = filepath.Dir(dir)
+		}
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); dir != "" && err == nil {
+			return path
+		}
+	}
+	t.Skip("the recording " + name + " is not here; set VIGIL_DATA to the folder that holds it")
+	return ""
+}
