@@ -86,7 +86,8 @@ func (d *door) auditEvents(r *http.Request, params url.Values) (answer, error) {
 	b := d.searchset(r, "AuditEvent", params, next)
 	var entries []fhir.Resource
 	for _, e := range list {
-		entries = append(entries, d.entry(r, asAuditEvent(e), "match"))
+		res := asAuditEvent(e)
+		entries = append(entries, d.entry(r, res.Ref(), res, "match"))
 	}
 	if len(entries) > 0 {
 		b["entry"] = entries

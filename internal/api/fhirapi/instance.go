@@ -161,9 +161,7 @@ func (d *door) history(r *http.Request, typ, id string) (answer, error) {
 			method, status = "POST", "201"
 		}
 		if !rec.Deleted {
-			if e["resource"], err = rec.Resource(); err != nil {
-				return answer{}, err
-			}
+			e["resource"] = fhir.Raw(rec.JSON)
 		}
 		target := rec.Ref()
 		if method == "POST" {

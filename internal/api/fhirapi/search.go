@@ -39,11 +39,7 @@ func (d *door) search(r *http.Request, typ string, params url.Values) (answer, e
 	var entries []fhir.Resource
 	for i, list := range [][]record.Record{page.Records, page.Included} {
 		for _, rec := range list {
-			res, err := rec.Resource()
-			if err != nil {
-				return answer{}, err
-			}
-			entries = append(entries, d.entry(r, res, [...]string{"match", "include"}[i]))
+			entries = append(entries, d.entry(r, rec.Ref(), fhir.Raw(rec.JSON), [...]string{"match", "include"}[i]))
 		}
 	}
 	if len(entries) > 0 {
@@ -52,8 +48,9 @@ func (d *door) search(r *http.Request, typ string, params url.Values) (answer, e
 	return answer{status: http.StatusOK, resource: b}, nil
 }
 
-func (d *door) entry(r *http.Request, res fhir.Resource, mode string) fhir.Resource {
-	return fhir.Resource{"fullUrl": d.cfg.Base(r) + "/" + res.Ref(), "resource": res, "search": fhir.Resource{"mode": mode}}
+// entry is one entry of a search result; res is a fhir.Resource or a fhir.Raw document.
+func (d *door) entry(r *http.Request, ref string, res any, mode string) fhir.Resource {
+	return fhir.Resource{"fullUrl": d.cfg.Base(r) + "/" + ref, "resource": res, "search": fhir.Resource{"mode": mode}}
 }
 
 func (d *door) searchset(r *http.Request, typ string, params, next url.Values) fhir.Resource {
@@ -306,7 +303,7 @@ func (d *door) counted(r *http.Request, v *vitals, params, ask url.Values) (answ
 func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, includes []string) ([]fhir.Resource, error) {
 	var entries []fhir.Resource
 	for _, res := range shown {
-		entries = append(entries, d.entry(r, res, "match"))
+		entries = append(entries, d.entry(r, res.Ref(), res, "match"))
 	}
 	seen := map[string]bool{}
 	for _, inc := range includes {
@@ -329,11 +326,7 @@ func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, includes []s
 				if err != nil {
 					return nil, err
 				}
-				doc, err := rec.Resource()
-				if err != nil {
-					return nil, err
-				}
-				entries = append(entries, d.entry(r, doc, "include"))
+				entries = append(entries, d.entry(r, rec.Ref(), fhir.Raw(rec.JSON), "include"))
 			}
 		}
 	}

@@ -19,12 +19,13 @@ type find struct {
 	r     *records
 	where []string
 	args  []any
+	res   string // the column that names the resource, so that an index gives its order
 	err   error
 }
 
 // Find answers a search.
 func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error) {
-	f := &find{ctx: ctx, r: r}
+	f := &find{ctx: ctx, r: r, res: "r.res"}
 	from := f.from(&q)
 	typ := f.symbol(q.Type)
 	f.add("r.type = ? AND r.deleted = 0", typ)
@@ -96,15 +97,29 @@ func (f *find) from(q *record.Query) string {
 		if f.err = sub.err; len(c.Any) > 0 {
 			f.args = append(f.args, sub.args...)
 			q.Where = append(append([]record.Clause(nil), q.Where[:best]...), q.Where[best+1:]...)
+			if single(&c) {
+				f.res = "d.res"
+				return table + " d CROSS JOIN resource r ON r.res = d.res AND " + strings.ReplaceAll(cond, "x.", "d.")
+			}
 			return "(SELECT DISTINCT x.res FROM " + table + " x WHERE " + cond + ") d CROSS JOIN resource r ON r.res = d.res"
 		}
 	}
 	if q.Patient != "" {
 		f.args = append(f.args, f.symbol("Patient"), q.Patient, f.symbol(q.Type))
 		q.Patient = ""
-		return "(SELECT x.res FROM compartment x WHERE x.comp = ? AND x.owner = ? AND x.type = ?) d CROSS JOIN resource r ON r.res = d.res"
+		f.res = "d.res"
+		return "compartment d CROSS JOIN resource r ON r.res = d.res AND d.comp = ? AND d.owner = ? AND d.type = ?"
 	}
 	return "resource r"
+}
+
+// single reports whether a clause finds a resource once at most, in the order of the index.
+func single(c *record.Clause) bool {
+	if len(c.Any) != 1 || c.Any[0].Op != record.OpEq {
+		return false
+	}
+	m := &c.Any[0]
+	return c.Kind == fhir.ParamToken && m.HasSystem || c.Kind == fhir.ParamReference && m.Type != ""
 }
 
 func (f *find) clause(c *record.Clause) {
@@ -353,7 +368,7 @@ func (f *find) page(q *record.Query, from string, found *record.Found) error {
 	if f.err != nil {
 		return f.err
 	}
-	inner := "SELECT r.res AS res, r.seq AS seq, r.id AS id, r.patients AS patients"
+	inner := "SELECT " + f.res + " AS res, r.seq AS seq, r.id AS id, r.patients AS patients"
 	if len(keys) > 0 {
 		inner += ", " + strings.Join(keys, ", ")
 	}
