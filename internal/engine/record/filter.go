@@ -35,14 +35,15 @@ func ParseFilter(typ string, params url.Values) (Filter, error) {
 func (f Filter) Matches(r fhir.Resource) bool {
 	values := fhir.Index(r)
 	for i := range f.Where {
-		if !f.Where[i].matches(values) {
+		if !f.Where[i].Matches(values) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c *Clause) matches(values []fhir.Value) bool {
+// Matches reports whether the clause holds for the values of one resource.
+func (c *Clause) Matches(values []fhir.Value) bool {
 	param := c.Param
 	if param == ParamID || param == ParamLastUpdated {
 		param = "Resource." + param
