@@ -119,7 +119,7 @@ func Normal(r Resource) Resource {
 
 func normal(v any) any {
 	switch x := v.(type) {
-	case string, bool, json.Number:
+	case string, bool, json.Number, Raw:
 		return x
 	case Resource:
 		return normal(map[string]any(x))

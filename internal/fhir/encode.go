@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 )
 
+// Raw is JSON that Encode copies as it is: a stored document inside a Bundle need not be decoded.
+type Raw []byte
+
 // Encode writes a resource as compact JSON: resourceType, id and meta first, the rest in alphabetical order, numbers
 // as they were read.
 func Encode(r Resource) []byte { return appendObject(make([]byte, 0, 1024), r, true) }
@@ -63,15 +66,12 @@ func appendValue(b []byte, v any) []byte {
 		return appendObject(b, x, false)
 	case Resource:
 		return appendObject(b, x, false)
+	case Raw:
+		return append(b, x...)
 	case []any:
-		b = append(b, '[')
-		for i, it := range x {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendValue(b, it)
-		}
-		return append(b, ']')
+		return appendList(b, x)
+	case []Resource:
+		return appendList(b, x)
 	case nil:
 		return append(b, "null"...)
 	}
@@ -79,6 +79,17 @@ func appendValue(b []byte, v any) []byte {
 		return appendValue(b, n)
 	}
 	return append(b, "null"...)
+}
+
+func appendList[T any](b []byte, items []T) []byte {
+	b = append(b, '[')
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendValue(b, any(it))
+	}
+	return append(b, ']')
 }
 
 func appendString(b []byte, s string) []byte {

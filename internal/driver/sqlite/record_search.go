@@ -11,25 +11,33 @@ import (
 
 // find builds one SELECT:
 //
-//	FROM resource r                      or, when a reference, a token or a compartment selects: its rows first
-//	WHERE each clause as EXISTS on the rows of r (one probe), or r.res IN (rows of a range)
-//	ORDER BY the sort keys, r.res        rows after the cursor only
+//	FROM   the rows of a reference, a token or a compartment when one selects, alias d; else resource r
+//	WHERE  each clause as EXISTS on the rows of the resource (one probe), or res IN (rows of a range)
+//	ORDER  by the sort keys, then res; only what is behind the cursor; LIMIT
+//	JOIN   resource and its current version for the rows of the page alone
+//
+// Rows of a parameter exist for current, undeleted resources of its type only, so that d needs no look at resource.
 type find struct {
 	ctx   context.Context
 	r     *records
 	where []string
 	args  []any
+	table string // to select from, with its alias
+	res   string // the column there that names the resource: an index gives its order
+	join  bool   // resource r is needed beside d
 	err   error
 }
 
 // Find answers a search.
 func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error) {
 	f := &find{ctx: ctx, r: r}
-	from := f.from(&q)
+	f.from(&q)
 	typ := f.symbol(q.Type)
-	f.add("r.type = ? AND r.deleted = 0", typ)
+	if f.res == "r.res" || f.join {
+		f.add("r.type = ? AND r.deleted = 0", typ)
+	}
 	if q.Patient != "" {
-		f.add("EXISTS (SELECT 1 FROM compartment c WHERE c.comp = ? AND c.owner = ? AND c.type = ? AND c.res = r.res)", f.symbol("Patient"), q.Patient, typ)
+		f.add("EXISTS (SELECT 1 FROM compartment c WHERE c.comp = ? AND c.owner = ? AND c.type = ? AND c.res = "+f.res+")", f.symbol("Patient"), q.Patient, typ)
 	}
 	for i := range q.Where {
 		f.clause(&q.Where[i])
@@ -37,9 +45,15 @@ func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error
 	if f.err != nil {
 		return record.Found{}, f.err
 	}
+	for _, k := range q.Sort {
+		f.sortKey(k) // may need resource r
+	}
+	if f.join {
+		f.table += " CROSS JOIN resource r ON r.res = d.res"
+	}
 	found := record.Found{Total: -1}
 	if q.Limit > 0 {
-		if err := f.page(&q, from, &found); err != nil {
+		if err := f.page(&q, &found); err != nil {
 			return found, err
 		}
 	}
@@ -50,7 +64,7 @@ func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error
 	if q.Total == 0 && q.Limit > 0 {
 		return found, nil
 	}
-	return found, f.count(&q, from, &found)
+	return found, f.count(&q, &found)
 }
 
 func (f *find) add(cond string, args ...any) {
@@ -65,46 +79,58 @@ func (f *find) symbol(text string) int64 {
 	return n
 }
 
-// from picks the rows to begin with: those that are likely to be few.
-func (f *find) from(q *record.Query) string {
+// from picks the rows to begin with: those that are likely to be few. It takes what they select out of the query.
+func (f *find) from(q *record.Query) {
 	best, rank := -1, 0
 	for i := range q.Where {
-		c := &q.Where[i]
-		if c.Not || c.Missing != nil {
-			continue
-		}
-		n := 0
-		switch {
-		case c.Param == record.ParamID, c.Param == record.ParamLastUpdated:
-		case c.Kind == fhir.ParamReference:
-			n = 4
-		case c.Kind == fhir.ParamToken && strings.HasSuffix(c.Param, ".identifier"):
-			n = 5
-		case c.Kind == fhir.ParamString && c.Any[0].Op != record.OpContains:
-			n = 3
-		case c.Kind == fhir.ParamToken && !strings.HasSuffix(c.Param, ".status"):
-			n = 2
-		}
-		if n > rank {
+		if n := selectivity(&q.Where[i]); n > rank {
 			best, rank = i, n
 		}
 	}
-	if best >= 0 && (q.Patient == "" || rank == 5) {
+	f.table, f.res = "resource r", "r.res"
+	switch {
+	case best >= 0 && (q.Patient == "" || rank == 5):
 		c := q.Where[best]
-		sub := &find{ctx: f.ctx, r: f.r}
-		table, cond := sub.rows(&c)
-		if f.err = sub.err; len(c.Any) > 0 {
-			f.args = append(f.args, sub.args...)
-			q.Where = append(append([]record.Clause(nil), q.Where[:best]...), q.Where[best+1:]...)
-			return "(SELECT DISTINCT x.res FROM " + table + " x WHERE " + cond + ") d CROSS JOIN resource r ON r.res = d.res"
+		q.Where = append(append([]record.Clause(nil), q.Where[:best]...), q.Where[best+1:]...)
+		f.res, f.join = "d.res", strings.HasPrefix(c.Param, "Resource.")
+		table, cond := f.rows(&c)
+		if single(&c) {
+			f.table = table + " d"
+			f.where = append(f.where, strings.ReplaceAll(cond, "x.", "d."))
+			return
 		}
-	}
-	if q.Patient != "" {
-		f.args = append(f.args, f.symbol("Patient"), q.Patient, f.symbol(q.Type))
+		f.table = "(SELECT DISTINCT x.res FROM " + table + " x WHERE " + cond + ") d"
+	case q.Patient != "":
+		f.table, f.res = "compartment d", "d.res"
+		f.add("d.comp = ? AND d.owner = ? AND d.type = ?", f.symbol("Patient"), q.Patient, f.symbol(q.Type))
 		q.Patient = ""
-		return "(SELECT x.res FROM compartment x WHERE x.comp = ? AND x.owner = ? AND x.type = ?) d CROSS JOIN resource r ON r.res = d.res"
 	}
-	return "resource r"
+}
+
+// selectivity ranks how few resources a clause is likely to leave; 0 when it cannot be begun with.
+func selectivity(c *record.Clause) int {
+	switch {
+	case c.Not, c.Missing != nil, c.Param == record.ParamID, c.Param == record.ParamLastUpdated:
+		return 0
+	case c.Kind == fhir.ParamToken && strings.HasSuffix(c.Param, ".identifier"):
+		return 5
+	case c.Kind == fhir.ParamReference:
+		return 4
+	case c.Kind == fhir.ParamString && c.Any[0].Op != record.OpContains:
+		return 3
+	case c.Kind == fhir.ParamToken && !strings.HasSuffix(c.Param, ".status"):
+		return 2
+	}
+	return 0
+}
+
+// single reports whether a clause finds a resource once at most, in the order of the index.
+func single(c *record.Clause) bool {
+	if len(c.Any) != 1 || c.Any[0].Op != record.OpEq {
+		return false
+	}
+	m := &c.Any[0]
+	return c.Kind == fhir.ParamToken && m.HasSystem || c.Kind == fhir.ParamReference && m.Type != ""
 }
 
 func (f *find) clause(c *record.Clause) {
@@ -122,7 +148,7 @@ func (f *find) clause(c *record.Clause) {
 		if !*c.Missing {
 			not = ""
 		}
-		f.add("r.res "+not+"IN (SELECT x.res FROM "+tableOf(c.Kind)+" x WHERE x.param = ?)", f.symbol(c.Param))
+		f.add(f.res+" "+not+"IN (SELECT x.res FROM "+tableOf(c.Kind)+" x WHERE x.param = ?)", f.symbol(c.Param))
 		return
 	}
 	table, cond := sub.rows(c)
@@ -130,9 +156,9 @@ func (f *find) clause(c *record.Clause) {
 		f.err = sub.err
 		return
 	}
-	test := "r.res IN (SELECT x.res FROM " + table + " x WHERE " + cond + ")"
+	test := f.res + " IN (SELECT x.res FROM " + table + " x WHERE " + cond + ")"
 	if probes(c) {
-		test = "EXISTS (SELECT 1 FROM " + table + " x WHERE " + cond + " AND x.res = r.res)"
+		test = "EXISTS (SELECT 1 FROM " + table + " x WHERE " + cond + " AND x.res = " + f.res + ")"
 	}
 	if c.Not {
 		test = "NOT " + test
@@ -278,6 +304,7 @@ func (f *find) number(m *record.Match) string {
 }
 
 func (f *find) ids(c *record.Clause) {
+	f.join = f.res == "d.res"
 	args := make([]any, len(c.Any))
 	for i := range c.Any {
 		args[i] = c.Any[i].Code
@@ -294,6 +321,7 @@ func (f *find) ids(c *record.Clause) {
 }
 
 func (f *find) updated(c *record.Clause) {
+	f.join = f.res == "d.res"
 	var alternatives []string
 	var args []any
 	for i := range c.Any {
@@ -313,8 +341,10 @@ func (f *find) updated(c *record.Clause) {
 func (f *find) sortKey(s record.Sort) (expr string, args []any) {
 	switch s.Param {
 	case record.ParamID:
+		f.join = f.res == "d.res"
 		return "r.id", nil
 	case record.ParamLastUpdated:
+		f.join = f.res == "d.res"
 		return "r.updated", nil
 	}
 	param := f.symbol(s.Param)
@@ -333,13 +363,13 @@ func (f *find) sortKey(s record.Sort) (expr string, args []any) {
 	}
 	if s.Kind == fhir.ParamDate {
 		last = strings.Replace(last, "9e999", "9223372036854775807", 1)
-		return "coalesce((SELECT " + agg + " FROM sx_date x WHERE x.res = r.res AND x.param = ?), " + last + ")", []any{param}
+		return "coalesce((SELECT " + agg + " FROM sx_date x WHERE x.res = " + f.res + " AND x.param = ?), " + last + ")", []any{param}
 	}
-	return "coalesce((SELECT v FROM (SELECT x.res AS res, " + agg + " AS v FROM " + tableOf(s.Kind) + " x WHERE x.param = ? GROUP BY x.res) WHERE res = r.res), " + last + ")", []any{param}
+	return "coalesce((SELECT v FROM (SELECT x.res AS res, " + agg + " AS v FROM " + tableOf(s.Kind) + " x WHERE x.param = ? GROUP BY x.res) WHERE res = " + f.res + "), " + last + ")", []any{param}
 }
 
 // page reads one page in keyset order: rows after the cursor, so that inserts between two pages repeat nothing.
-func (f *find) page(q *record.Query, from string, found *record.Found) error {
+func (f *find) page(q *record.Query, found *record.Found) error {
 	keys, order, keyArgs := []string{}, []string{}, []any{}
 	for i, s := range q.Sort {
 		expr, args := f.sortKey(s)
@@ -353,14 +383,10 @@ func (f *find) page(q *record.Query, from string, found *record.Found) error {
 	if f.err != nil {
 		return f.err
 	}
-	inner := "SELECT r.res AS res, r.seq AS seq, r.id AS id, r.patients AS patients"
-	if len(keys) > 0 {
-		inner += ", " + strings.Join(keys, ", ")
-	}
-	inner += " FROM " + from + " WHERE " + strings.Join(f.where, " AND ")
+	inner := strings.Join(append([]string{"SELECT " + f.res + " AS res"}, keys...), ", ") + " FROM " + f.table + " WHERE " + strings.Join(append([]string{"1"}, f.where...), " AND ")
 	cond, condArgs := after(q)
-	query := "SELECT " + versionColumns + ", r.res" + columns(len(q.Sort)) + " FROM (SELECT * FROM (" + inner + ") WHERE " + cond + " ORDER BY " + strings.Join(append(order, "res"), ", ") +
-		" LIMIT ?) r CROSS JOIN resource_version v ON v.seq = r.seq ORDER BY " + strings.Join(append(order, "r.res"), ", ")
+	query := "SELECT " + versionColumns + ", p.res" + columns(len(q.Sort)) + " FROM (SELECT * FROM (" + inner + ") WHERE " + cond + " ORDER BY " + strings.Join(append(order, "res"), ", ") +
+		" LIMIT ?) p CROSS JOIN resource r ON r.res = p.res CROSS JOIN resource_version v ON v.seq = r.seq ORDER BY " + strings.Join(append(order, "p.res"), ", ")
 	args := append(append(append(keyArgs, f.args...), condArgs...), q.Limit+1)
 	rows, err := f.r.db.Read().QueryContext(f.ctx, query, args...)
 	if err != nil {
@@ -390,7 +416,7 @@ func (f *find) page(q *record.Query, from string, found *record.Found) error {
 func columns(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, ", r.k%d", i)
+		fmt.Fprintf(&b, ", p.k%d", i)
 	}
 	return b.String()
 }
@@ -414,12 +440,12 @@ func after(q *record.Query) (cond string, args []any) {
 	return cond, args
 }
 
-func (f *find) count(q *record.Query, from string, found *record.Found) error {
+func (f *find) count(q *record.Query, found *record.Found) error {
 	limit := int64(q.Total)
 	if q.Total <= 0 {
 		limit = 1<<62 - 1
 	}
-	query := "SELECT count(*) FROM (SELECT 1 FROM " + from + " WHERE " + strings.Join(f.where, " AND ") + " LIMIT ?)"
+	query := "SELECT count(*) FROM (SELECT 1 FROM " + f.table + " WHERE " + strings.Join(append([]string{"1"}, f.where...), " AND ") + " LIMIT ?)"
 	var n int64
 	if err := f.r.db.Read().QueryRowContext(f.ctx, query, append(f.args, limit+1)...).Scan(&n); err != nil {
 		return fmt.Errorf("count %s: %w", q.Type, err)

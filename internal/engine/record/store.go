@@ -46,6 +46,9 @@ func randomID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// NewID returns a fresh id for a Write with KeepID.
+func (s *Store) NewID() string { return s.cfg.NewID() }
+
 // WriteOp says what a Write does.
 type WriteOp string
 
@@ -62,6 +65,7 @@ type Write struct {
 	Resource fhir.Resource // create, update
 	Type, ID string        // delete
 	IfMatch  int64         // the version that must be current; 0 for any
+	KeepID   bool          // create: the resource carries an id from NewID already, so that others could refer to it
 }
 
 // attempts bounds how often a write without IfMatch follows a resource that keeps moving.
@@ -130,7 +134,7 @@ func atWrite(err error, i, n int) error {
 func (s *Store) prepare(ctx context.Context, w Write) (Write, error) {
 	if w.Op != OpDelete {
 		w.Resource = fhir.Normal(w.Resource)
-		if w.Type, w.ID = w.Resource.Type(), w.Resource.ID(); w.Op == OpCreate {
+		if w.Type, w.ID = w.Resource.Type(), w.Resource.ID(); w.Op == OpCreate && !w.KeepID {
 			w.ID = s.cfg.NewID()
 			w.Resource["id"] = w.ID
 		}

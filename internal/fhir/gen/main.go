@@ -128,7 +128,7 @@ func (g *generator) readType(r object) {
 	if abstract, _ := r["abstract"].(bool); abstract && kind == "R" {
 		kind = "A"
 	}
-	if kind == "" || kind == "P" || g.types[name] != nil {
+	if kind == "" || kind == "P" || g.types[name] != nil || name == "SubscriptionStatus" { // of R4B, added by the package
 		return
 	}
 	elements := objects(child(r, "snapshot"), "element")

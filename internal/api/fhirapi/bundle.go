@@ -1,0 +1,290 @@
+package fhirapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// maxEntries bounds a transaction or batch.
+const maxEntries = 10_000
+
+func (d *door) bundle(r *http.Request) (answer, error) {
+	b, err := body(r)
+	if err != nil {
+		return answer{}, err
+	}
+	entries := b.List("entry")
+	switch {
+	case b.Type() != "Bundle":
+		return answer{}, vigil.Errorf(vigil.Invalid, "fhir.bundle", "a Bundle of type transaction or batch is expected here, not %s", quote(b.Type()))
+	case len(entries) > maxEntries:
+		return answer{}, httpError{http.StatusRequestEntityTooLarge, "too-costly", "more than 10000 entries"}
+	case b.Str("type") == "transaction":
+		return d.transaction(r, entries)
+	case b.Str("type") == "batch":
+		return d.batch(r, entries)
+	}
+	return answer{}, vigil.Errorf(vigil.Invalid, "fhir.bundle", "Bundle.type must be transaction or batch")
+}
+
+// batch answers each entry as if it had come alone.
+func (d *door) batch(r *http.Request, entries []fhir.Resource) (answer, error) {
+	out := make([]fhir.Resource, 0, len(entries))
+	for _, e := range entries {
+		sub, err := d.subrequest(r, e)
+		var a answer
+		if err == nil {
+			path, _, _ := strings.Cut(e.Str("request.url"), "?")
+			if path = strings.Trim(path, "/"); path == "" {
+				err = vigil.Errorf(vigil.Invalid, "fhir.batch", "request.url is missing")
+			} else {
+				a, err = d.route(sub, strings.Split(path, "/"))
+			}
+		}
+		if err != nil {
+			a = d.failure(r, err)
+		}
+		out = append(out, entryOf(a))
+	}
+	return answer{status: http.StatusOK, resource: response("batch-response", out)}, nil
+}
+
+func response(typ string, entries []fhir.Resource) fhir.Resource {
+	b := fhir.New("Bundle", "").With("type", typ)
+	if len(entries) > 0 {
+		b["entry"] = entries
+	}
+	return b
+}
+
+func entryOf(a answer) fhir.Resource {
+	resp := fhir.Resource{"status": strconv.Itoa(a.status) + " " + http.StatusText(a.status)}
+	if a.location != "" {
+		resp["location"] = a.location
+	}
+	if a.rec != nil {
+		resp["etag"], resp["lastModified"] = etag(a.rec.Version), fhir.Instant(a.rec.Updated)
+	}
+	e := fhir.Resource{"response": resp}
+	res := a.resource
+	if a.json != nil {
+		res, _ = fhir.Parse(a.json)
+	}
+	switch {
+	case res == nil:
+	case a.status >= 400:
+		resp["outcome"] = res
+	default:
+		e["resource"] = res
+	}
+	return e
+}
+
+// subrequest makes the request that a batch entry stands for.
+func (d *door) subrequest(r *http.Request, e fhir.Resource) (*http.Request, error) {
+	u, err := url.Parse("/" + strings.TrimPrefix(e.Str("request.url"), "/"))
+	if err != nil {
+		return nil, vigil.Errorf(vigil.Invalid, "fhir.batch", "request.url cannot be read")
+	}
+	sub := r.Clone(r.Context())
+	sub.Method, sub.URL, sub.Header, sub.Form, sub.PostForm = e.Str("request.method"), u, http.Header{}, nil, nil
+	for key, header := range map[string]string{"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"} {
+		if v := e.Str("request." + key); v != "" {
+			sub.Header.Set(header, v)
+		}
+	}
+	res, _ := e["resource"].(map[string]any)
+	var text []byte
+	if res != nil {
+		text = fhir.Encode(res)
+	}
+	sub.Body = http.MaxBytesReader(nil, readCloser(text), maxBody)
+	return sub, nil
+}
+
+// transaction stores all entries or none: ids are given first, then references are resolved, then all is written at once.
+type transaction struct {
+	d       *door
+	r       *http.Request
+	entries []fhir.Resource
+	out     []fhir.Resource
+	ids     map[string]string // fullUrl, "Type/id" or "Type?query" → "Type/id"
+	writes  []record.Write
+	at      []int // entry of each write
+}
+
+func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, error) {
+	t := &transaction{d: d, r: r, entries: entries, out: make([]fhir.Resource, len(entries)), ids: map[string]string{}}
+	for i := range entries {
+		if err := t.plan(i); err != nil {
+			return answer{}, at(i, err)
+		}
+	}
+	for n, w := range t.writes {
+		if w.Resource != nil {
+			if err := t.resolve(w.Resource); err != nil {
+				return answer{}, at(t.at[n], err)
+			}
+		}
+	}
+	recs, err := d.cfg.Records.Batch(r.Context(), t.writes)
+	if err != nil {
+		return answer{}, err
+	}
+	for n := range recs {
+		a := answer{status: http.StatusNoContent}
+		if t.writes[n].Op != record.OpDelete {
+			status := http.StatusOK
+			if recs[n].Version == 1 {
+				status = http.StatusCreated
+			}
+			a = d.written(r, status, &recs[n])
+			a.json = nil
+		}
+		t.out[t.at[n]] = entryOf(a)
+	}
+	for i, e := range entries {
+		if t.out[i] == nil {
+			if t.out[i], err = t.get(e); err != nil {
+				return answer{}, at(i, err)
+			}
+		}
+	}
+	return answer{status: http.StatusOK, resource: response("transaction-response", t.out)}, nil
+}
+
+func at(i int, err error) error {
+	place := fmt.Sprintf("Bundle.entry[%d]", i)
+	if vigil.KindOf(err) != vigil.Invalid {
+		return err
+	}
+	e := vigil.Errorf(vigil.Invalid, "fhir.transaction", "%s: %w", place, err)
+	e.Faults = []vigil.Fault{{Path: place, Msg: vigil.Message(err)}}
+	return e
+}
+
+// plan reads one entry and names what it will write.
+func (t *transaction) plan(i int) error {
+	e := t.entries[i]
+	method, target := e.Str("request.method"), strings.TrimPrefix(e.Str("request.url"), "/")
+	typ, id, _ := strings.Cut(target, "/")
+	match, err := ifMatch(e.Str("request.ifMatch"))
+	if err != nil {
+		return err
+	}
+	res, _ := e["resource"].(map[string]any)
+	w := record.Write{Op: record.OpUpdate, Resource: res, IfMatch: match}
+	switch method {
+	case "GET":
+		return nil
+	case "DELETE":
+		w = record.Write{Op: record.OpDelete, Type: typ, ID: id}
+	case "PUT":
+		if res == nil || w.Resource.Type() != typ {
+			return vigil.Errorf(vigil.Invalid, "fhir.transaction", "the resource is missing or not of the type of request.url")
+		}
+		if err := sameID(res, id); err != nil {
+			return err
+		}
+	case "POST":
+		if res == nil || w.Resource.Type() != target {
+			return vigil.Errorf(vigil.Invalid, "fhir.transaction", "the resource is missing or not of the type of request.url")
+		}
+		if cond := e.Str("request.ifNoneExist"); cond != "" {
+			found, err := t.d.only(t.r, typ, cond)
+			if err != nil {
+				return err
+			}
+			if found != nil {
+				t.ids[e.Str("fullUrl")] = found.Ref()
+				a := t.d.written(t.r, http.StatusOK, found)
+				a.json = nil
+				t.out[i] = entryOf(a)
+				return nil
+			}
+		}
+		w.Op = record.OpCreate
+		w.Resource["id"] = t.d.cfg.Records.NewID()
+		w.KeepID = true
+	default:
+		return vigil.Errorf(vigil.Invalid, "fhir.transaction", "request.method %s is not supported", quote(method))
+	}
+	if typ == "AuditEvent" {
+		return httpError{http.StatusMethodNotAllowed, "not-supported", "the audit trail is written by the server only"}
+	}
+	if full := e.Str("fullUrl"); full != "" && w.Resource != nil {
+		t.ids[full] = w.Resource.Ref()
+	}
+	t.writes, t.at = append(t.writes, w), append(t.at, i)
+	return nil
+}
+
+// resolve rewrites every reference that names another entry, or one resource by a search ("Patient?identifier=…").
+func (t *transaction) resolve(v any) error {
+	switch x := v.(type) {
+	case fhir.Resource:
+		return t.resolve(map[string]any(x))
+	case map[string]any:
+		for k, item := range x {
+			s, ok := item.(string)
+			if !ok || k != "reference" && k != "url" && k != "uri" {
+				if err := t.resolve(item); err != nil {
+					return err
+				}
+				continue
+			}
+			to, err := t.target(s, k == "reference")
+			if err != nil {
+				return err
+			}
+			x[k] = to
+		}
+	case []any:
+		for _, item := range x {
+			if err := t.resolve(item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *transaction) target(s string, conditional bool) (string, error) {
+	if to, ok := t.ids[s]; ok {
+		return to, nil
+	}
+	typ, query, ok := strings.Cut(s, "?")
+	if !ok || !conditional || !fhir.KnownType(typ) {
+		return s, nil
+	}
+	found, err := t.d.only(t.r, typ, query)
+	if err != nil {
+		return s, err
+	}
+	if found == nil {
+		return s, vigil.Errorf(vigil.Invalid, "fhir.transaction", "no %s matches the reference %s", typ, quote(s))
+	}
+	t.ids[s] = found.Ref()
+	return found.Ref(), nil
+}
+
+// get answers the reads of a transaction, after its writes.
+func (t *transaction) get(e fhir.Resource) (fhir.Resource, error) {
+	sub, err := t.d.subrequest(t.r, e)
+	if err != nil {
+		return nil, err
+	}
+	path, _, _ := strings.Cut(e.Str("request.url"), "?")
+	a, err := t.d.route(sub, strings.Split(strings.Trim(path, "/"), "/"))
+	if err != nil {
+		return nil, err
+	}
+	return entryOf(a), nil
+}

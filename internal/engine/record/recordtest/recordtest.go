@@ -1,0 +1,275 @@
+// Package recordtest is the examination of record.Backend: every driver passes Run.
+//
+// It is not a test of the store above the backend (see package record). Start at Run.
+package recordtest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/audit"
+	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// Run examines the backends that open returns; each call opens an empty one, which lives until its test ends.
+func Run(t *testing.T, open func(t *testing.T) record.Backend) {
+	cases := []struct {
+		name string
+		fn   func(t *testing.T, b record.Backend)
+	}{
+		{"Empty", empty}, {"Versions", versions}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
+		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
+		{"FilterAgrees", filterAgrees},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
+	}
+}
+
+func at(n int64) time.Time { return time.Date(2026, 3, 1, 0, 0, int(n), 0, time.UTC) }
+
+func change(typ, id string, version int64, patients []string, values ...fhir.Value) record.Change {
+	return record.Change{Was: version - 1, Values: values, Record: record.Record{Type: typ, ID: id, Version: version, Updated: at(version),
+		JSON: fmt.Appendf(nil, `{"resourceType":%q,"id":%q,"v":%d}`, typ, id, version), Patients: patients}}
+}
+
+func apply(t *testing.T, b record.Backend, changes ...record.Change) {
+	t.Helper()
+	if err := b.Apply(t.Context(), changes, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func token(code string) fhir.Value {
+	return fhir.Value{Param: "Observation.code", Kind: fhir.ParamToken, System: "urn:s", Code: code}
+}
+
+func find(t *testing.T, b record.Backend, q record.Query) []string {
+	t.Helper()
+	found, err := b.Find(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, r := range found.Records {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+func byCode(code string) record.Query {
+	m := record.Match{Op: record.OpEq, Value: token(code)}
+	return record.Query{Type: "Observation", Limit: 100, Where: []record.Clause{{Param: "Observation.code", Kind: fhir.ParamToken, Any: []record.Match{m}}}}
+}
+
+func want(t *testing.T, got []string, ids ...string) {
+	t.Helper()
+	slices.Sort(got)
+	if !slices.Equal(got, ids) && len(got)+len(ids) > 0 {
+		t.Errorf("found %v, want %v", got, ids)
+	}
+}
+
+func empty(t *testing.T, b record.Backend) {
+	if _, err := b.Current(t.Context(), "Patient", "x"); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("current: %v", err)
+	}
+	if _, err := b.Versions(t.Context(), "Patient", "x"); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("versions: %v", err)
+	}
+	if n, err := b.Last(t.Context()); n != 0 || err != nil {
+		t.Errorf("last: %d, %v", n, err)
+	}
+	want(t, find(t, b, byCode("a")))
+}
+
+func versions(t *testing.T, b record.Backend) {
+	one, two := change("Patient", "x", 1, []string{"x"}), change("Patient", "x", 2, []string{"x"})
+	apply(t, b, one)
+	apply(t, b, two)
+	cur, err := b.Current(t.Context(), "Patient", "x")
+	if err != nil || cur.Version != 2 || string(cur.JSON) != string(two.Record.JSON) || !cur.Updated.Equal(at(2)) || !slices.Equal(cur.Patients, []string{"x"}) {
+		t.Errorf("current: %+v, %v", cur, err)
+	}
+	old, err := b.Version(t.Context(), "Patient", "x", 1)
+	if err != nil || string(old.JSON) != string(one.Record.JSON) {
+		t.Errorf("version 1: %+v, %v", old, err)
+	}
+	if _, err := b.Version(t.Context(), "Patient", "x", 3); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("version 3: %v", err)
+	}
+	all, err := b.Versions(t.Context(), "Patient", "x")
+	if err != nil || len(all) != 2 || all[0].Version != 2 {
+		t.Errorf("versions: %+v, %v", all, err)
+	}
+	if _, err := b.Current(t.Context(), "Device", "x"); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("same id, other type: %v", err)
+	}
+}
+
+func conflict(t *testing.T, b record.Backend) {
+	apply(t, b, change("Patient", "x", 1, nil))
+	for name, c := range map[string]record.Change{"SecondCreate": change("Patient", "x", 1, nil), "Skipped": change("Patient", "x", 3, nil), "UpdateOfNothing": change("Patient", "y", 2, nil)} {
+		if err := b.Apply(t.Context(), []record.Change{c}, nil); vigil.KindOf(err) != vigil.Conflict {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func allOrNothing(t *testing.T, b record.Backend) {
+	err := b.Apply(t.Context(), []record.Change{change("Observation", "a", 1, nil, token("a")), change("Observation", "b", 2, nil)}, []audit.Record{{Entry: audit.Entry{Action: "x"}}})
+	if vigil.KindOf(err) != vigil.Conflict {
+		t.Errorf("%v", err)
+	}
+	if _, err := b.Current(t.Context(), "Observation", "a"); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("the first change stayed: %v", err)
+	}
+	want(t, find(t, b, byCode("a")))
+	apply(t, b, change("Observation", "a", 1, nil, token("a"))) // names given in the failed transaction are given again
+	want(t, find(t, b, byCode("a")), "a")
+}
+
+func seqRises(t *testing.T, b record.Backend) {
+	var mu sync.Mutex
+	var seqs []int64
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			cs := []record.Change{change("Patient", fmt.Sprint("a", i), 1, nil), change("Patient", fmt.Sprint("b", i), 1, nil)}
+			if err := b.Apply(t.Context(), cs, nil); err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			seqs = append(seqs, cs[0].Record.Seq, cs[1].Record.Seq)
+			if cs[0].Record.Seq+1 != cs[1].Record.Seq {
+				t.Errorf("%d, %d: not side by side", cs[0].Record.Seq, cs[1].Record.Seq)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(seqs)
+	last, err := b.Last(t.Context())
+	if err != nil || len(slices.Compact(seqs)) != 100 || seqs[99] != last || seqs[99]-seqs[0] != 99 {
+		t.Errorf("%d numbers, last %d, %v", len(seqs), last, err)
+	}
+}
+
+func updateReplacesRows(t *testing.T, b record.Backend) {
+	apply(t, b, change("Observation", "o", 1, nil, token("a"), token("b"), token("b")))
+	want(t, find(t, b, byCode("b")), "o")
+	apply(t, b, change("Observation", "o", 2, nil, token("b"), token("c")))
+	want(t, find(t, b, byCode("a")))
+	want(t, find(t, b, byCode("b")), "o")
+	want(t, find(t, b, byCode("c")), "o")
+}
+
+func deleteRemovesRows(t *testing.T, b record.Backend) {
+	apply(t, b, change("Observation", "o", 1, []string{"sara"}, token("a")))
+	gone := change("Observation", "o", 2, []string{"sara"})
+	gone.Record.Deleted = true
+	apply(t, b, gone)
+	want(t, find(t, b, byCode("a")))
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10}))
+	if cur, err := b.Current(t.Context(), "Observation", "o"); err != nil || !cur.Deleted || cur.Version != 2 {
+		t.Errorf("current: %+v, %v", cur, err)
+	}
+}
+
+func patient(t *testing.T, b record.Backend) {
+	apply(t, b, change("Observation", "s1", 1, []string{"sara"}, token("a")), change("Observation", "k1", 1, []string{"kim"}, token("a")), change("Observation", "both", 1, []string{"kim", "sara"}, token("b")))
+	q := byCode("a")
+	q.Patient = "sara"
+	want(t, find(t, b, q), "s1")
+	want(t, find(t, b, record.Query{Type: "Observation", Patient: "sara", Limit: 10}), "both", "s1")
+	apply(t, b, change("Observation", "both", 2, []string{"kim"}, token("b")))
+	want(t, find(t, b, record.Query{Type: "Observation", Patient: "sara", Limit: 10}), "s1")
+}
+
+func keysetPages(t *testing.T, b record.Backend) {
+	date := func(n int64) fhir.Value {
+		return fhir.Value{Param: "Observation.date", Kind: fhir.ParamDate, Low: n * 10, High: n*10 + 5}
+	}
+	for i := range int64(20) {
+		c := change("Observation", fmt.Sprintf("o%02d", i), 1, nil, token("a"), date(i/3))
+		if i == 7 {
+			c.Values = c.Values[:1] // no date: comes last both ways
+		}
+		apply(t, b, c)
+	}
+	for _, desc := range []bool{false, true} {
+		q := byCode("a")
+		q.Sort, q.Limit, q.Total = []record.Sort{{Param: "Observation.date", Kind: fhir.ParamDate, Desc: desc}}, 3, -1
+		var got []string
+		for {
+			found, err := b.Find(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found.Total != 20 {
+				t.Errorf("total %d", found.Total)
+			}
+			for _, r := range found.Records {
+				got = append(got, r.ID)
+			}
+			if len(got) == 3 { // an insert before the cursor repeats nothing
+				id := map[bool]string{false: "early", true: "late"}[desc]
+				apply(t, b, change("Observation", id, 1, nil, token("z"), date(map[bool]int64{false: -1, true: 99}[desc])))
+			}
+			if q.After = found.Cursor; q.After == nil {
+				break
+			}
+		}
+		if len(got) != 20 || got[19] != "o07" {
+			t.Errorf("desc %v: %v", desc, got)
+		}
+	}
+}
+
+// filterAgrees holds the search in memory and the search in the store against each other, value by value.
+func filterAgrees(t *testing.T, b record.Backend) {
+	values := []fhir.Value{
+		{Param: "Observation.date", Kind: fhir.ParamDate, Low: 10, High: 20}, {Param: "Observation.date", Kind: fhir.ParamDate, Low: 15, High: 30}, {Param: "Observation.date", Kind: fhir.ParamDate, Low: fhir.MinTime, High: 12},
+		{Param: "Observation.value-quantity", Kind: fhir.ParamQuantity, Min: 5, Max: 5, System: "u", Code: "kg"}, {Param: "Observation.value-quantity", Kind: fhir.ParamQuantity, Min: 4, Max: 6, System: "u", Code: "g"},
+		{Param: "Observation.value-string", Kind: fhir.ParamString, Text: "Áb c"}, {Param: "Observation.value-string", Kind: fhir.ParamString, Text: "abd"},
+	}
+	for i, v := range values {
+		apply(t, b, change("Observation", fmt.Sprintf("v%d", i), 1, nil, v))
+	}
+	ops := []record.Op{record.OpEq, record.OpNe, record.OpGt, record.OpLt, record.OpGe, record.OpLe, record.OpSa, record.OpEb, record.OpAp}
+	for _, op := range ops {
+		for _, m := range []fhir.Value{{Low: 10, High: 20}, {Low: 12, High: 15}, {Low: 20, High: 21}, {Low: 0, High: 100}} {
+			agree(t, b, values, record.Clause{Param: "Observation.date", Kind: fhir.ParamDate, Any: []record.Match{{Op: op, Value: fhir.Value{Kind: fhir.ParamDate, Low: m.Low, High: m.High}}}})
+		}
+		for _, m := range []fhir.Value{{Min: 4.5, Max: 5.5}, {Min: 5.5, Max: 6.5}, {Min: 4.5, Max: 5.5, System: "u", Code: "g"}} {
+			m.Kind = fhir.ParamQuantity
+			agree(t, b, values, record.Clause{Param: "Observation.value-quantity", Kind: fhir.ParamQuantity, Any: []record.Match{{Op: op, HasSystem: m.System != "", Value: m}}})
+		}
+	}
+	for _, op := range []record.Op{record.OpStarts, record.OpContains, record.OpExact} {
+		for _, s := range []string{"ab", "AB C", "b", "abd", "Áb c"} {
+			agree(t, b, values, record.Clause{Param: "Observation.value-string", Kind: fhir.ParamString, Any: []record.Match{{Op: op, Value: fhir.Value{Kind: fhir.ParamString, Text: s}}}})
+		}
+	}
+}
+
+func agree(t *testing.T, b record.Backend, values []fhir.Value, c record.Clause) {
+	t.Helper()
+	ids := []string{}
+	for i, v := range values {
+		if c.Matches([]fhir.Value{v}) {
+			ids = append(ids, fmt.Sprintf("v%d", i))
+		}
+	}
+	got := find(t, b, record.Query{Type: "Observation", Limit: 100, Where: []record.Clause{c}})
+	slices.Sort(got)
+	if !slices.Equal(got, ids) {
+		t.Errorf("%s %s %+v: store %v, memory %v", c.Param, c.Any[0].Op, c.Any[0].Value, got, ids)
+	}
+}
