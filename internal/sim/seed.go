@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"strings"
@@ -251,4 +252,33 @@ func (h *Hospital) devices(ctx context.Context, reg *registry.Registry, since ti
 		}
 	}
 	return token, nil
+}
+
+// accounts gives every member of staff, and the patients who have one, an account that nobody can sign in to by
+// password: visitors of the simulated hospital are let in by role.
+func (h *Hospital) accounts(ctx context.Context, to *access.Accounts) error {
+	add := func(n access.NewAccount) error {
+		n.Password = rand.Text()
+		_, err := to.Create(ctx, n)
+		if vigil.KindOf(err) == vigil.Conflict {
+			return nil
+		}
+		return err
+	}
+	for _, s := range h.Staff {
+		err := add(access.NewAccount{Login: s.Login, Name: s.Name(), Initials: s.Initials, Roles: []access.Role{access.Role(s.Role)}, Person: "Practitioner/" + s.ID})
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Login, err)
+		}
+	}
+	for _, p := range h.Patients {
+		if p.Account == "" {
+			continue
+		}
+		err := add(access.NewAccount{Login: p.Account, Name: p.Given + " " + p.Family, Initials: p.Given[:1] + p.Family[:1], Roles: []access.Role{access.Patient}, Person: "Patient/" + p.ID})
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Account, err)
+		}
+	}
+	return nil
 }

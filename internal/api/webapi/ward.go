@@ -359,4 +359,3 @@ func (a *API) edit(ctx context.Context, typ, id string, change func(r fhir.Resou
 	_, err = a.cfg.Records.Update(ctx, r, rec.Version)
 	return err
 }
-
