@@ -1,0 +1,4 @@
+import { Frame } from '../../shell/Frame'
+import { Empty } from '../../ui/State'
+
+export const QuarantinePage = () => <Frame title="Quarantine"><Empty title="Quarantine" /></Frame>
