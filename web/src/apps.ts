@@ -20,3 +20,15 @@ export const appPages: { path: string; component: ComponentType }[] = Object.ent
     }),
   }
 })
+
+export interface PatientTabProps { patient: string }
+
+type TabModule = AppModule & { patientTab?: ComponentType<PatientTabProps> }
+
+const tabs = Object.fromEntries(Object.entries(modules).map(([file, load]) => [
+  nameOf(file),
+  lazy(async () => ({ default: ((await load()) as TabModule).patientTab ?? (() => null) })),
+]))
+
+// patientTab is what an application shows inside a patient's page, or undefined when it is not built in.
+export const patientTab = (app: string): ComponentType<PatientTabProps> | undefined => tabs[app]

@@ -39,12 +39,13 @@ export const alarmOf = (alarms: Alarm[], key: BlockKey): Alarm | undefined =>
 
 export interface Silence { ageMs: number; cause: string }
 
-// silence tells whether a bed has gone quiet as a whole: readings are expected and none is fresh.
+const QUICK_MS = 60_000
+
+// silence tells whether a bed has gone quiet as a whole. Only readings that should come within a minute count: a temperature
+// of ten minutes ago may be shown, but it does not prove that anybody is still measuring.
 export function silence(r: Map<string, Reading>, alarms: Alarm[]): Silence | null {
-  const expected = [...r.values()].filter((n) => n.time_ms > 0 && n.metric !== 'battery' && !n.metric.startsWith('bp-'))
-  if (expected.length === 0 || expected.some((n) => n.ageMs <= n.max_age_ms && n.fresh)) return null
-  // A reading that is merely unknown (lead off) but recent means that the device still talks.
-  if (expected.some((n) => n.value === null && n.ageMs <= n.max_age_ms)) return null
+  const expected = [...r.values()].filter((n) => n.time_ms > 0 && n.value !== null && n.max_age_ms <= QUICK_MS && n.metric !== 'battery')
+  if (expected.length === 0 || expected.some((n) => n.fresh)) return null
   const technical = alarms.find((a) => isTechnical(a) && isOpen(a) && !a.metric)
   const cause = expected.find((n) => n.stale_reason)?.stale_reason ?? technical?.text ?? ''
   return { ageMs: Math.min(...expected.map((n) => n.ageMs)), cause }

@@ -1,1 +1,20 @@
-export const patient = {}
+export const patient = {
+  tabs: { monitor: 'Monitor', alarms: 'Alarms', medication: 'Medication', notes: 'Notes', devices: 'Devices', record: 'Record' },
+  bed: 'Bed', home: 'Home', born: (d: string) => `born ${d}`, mrn: (m: string) => `MRN ${m}`, kg: (n: number) => `${n} kg`, years: (n: number) => `${n} y`,
+  message: 'Message', video: 'Video', noAllergies: 'No known allergies', newsFrom: (now: string, was: number, up: boolean) => `NEWS2 ${now} ${up ? '▲' : '▼'} from ${was}`,
+  acknowledge: 'Acknowledge', pause: '2 min', escalate: 'Escalate now', unless: (left: string) => `in ${left} unless acknowledged`, now: 'now', alarmLine: 'Alarm', acked: (who: string) => `acknowledged by ${who}`,
+  resolve: 'Resolve', monitor: 'Live monitor', speed: '25 mm/s', noWaves: 'No waveforms from this patient', noWavesText: 'Numbers come at their own pace; waveforms need a bedside monitor or a patch that streams.',
+  full: 'Full screen', trendOf: (r: string) => `Last ${r}`, stay: 'Stay', ranges: { '1h': '1 hour', '4h': '4 hours', '24h': '24 hours', stay: '7 days' }, range: 'Time range', limit: (l: string, v: number) => `${l} limit ${v}`,
+  noTrend: 'No readings in this time', noTrendText: 'The curve begins with the first reading.', scores: 'NEWS2 by component',
+  why: 'Why this alarm', support: 'Decision support only. The clinician decides.', noAlarm: 'No open alarm', noAlarmText: 'When an alarm is open, its evidence stands here.',
+  steps: 'Next steps', done: (a: number, b: number) => `${a} of ${b} done`, noSteps: 'Nothing to do for an alarm', noStepsText: 'Steps appear with an alarm that has an order set.', orderSelected: 'Order selected', writeNote: 'Write note',
+  thread: 'Team thread', people: (n: number) => (n === 1 ? '1 person' : `${n} people`), write: 'Write a message', noThread: 'No messages yet', noThreadText: 'What the team writes here stays with the patient.',
+  timeline: 'Alarms of this stay', noAlarms: 'No alarms in the last seven days. Nice.', snippet: '10 s before to 5 s after', limits: 'Alarm limits', personal: 'own limits', low: 'Low', high: 'High', reset: 'Back to default', saveLimits: 'Save limits', saved: 'Limits saved',
+  estimate: (would: number, now: number, hours: number) => `These limits would have raised ${would} alarms instead of ${now} in the last ${hours} h.`, histogram: 'Own values of the last 24 h',
+  notes: 'Notes', noNotes: 'No notes yet', noNotesText: 'A note keeps the vitals of its moment.', newNote: 'New note', vitalsIn: 'Vitals now', saveNote: 'Save note',
+  noDevices: 'No device is bound to this patient', noDevicesText: 'Bind one on the devices page.', unbind: 'Unbind', record: 'Record', noRecord: 'Nothing in the record yet', source: 'Source',
+  loading: 'The patient', noMedication: 'The medication application is not installed', videoOf: (n: string) => `${n} · bedside`,
+  call: 'Call by video', callText: 'Rings on the patient’s phone or bedside tablet.', ringing: (n: string) => `Calling ${n}…`, connecting: 'Connecting…', connected: 'Connected', you: 'You',
+  mute: 'Mute microphone', unmute: 'Unmute microphone', camOff: 'Camera off', camOn: 'Camera on', hangUp: 'Hang up', noCamera: 'No camera or microphone here. You can see and hear, but not be seen.', lostVideo: 'The connection was lost. Trying again…',
+  closeConsult: 'Close consult', closeTitle: 'Close the consult', note: 'What you found', action: 'What was done', closeDo: 'Close and record', actions: { none: 'No change', treatment: 'Treatment changed', visit: 'Visit arranged', emergency: 'Emergency team sent', advice: 'Advice given' }, consult: 'Messages with the patient',
+}
