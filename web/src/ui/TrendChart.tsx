@@ -58,12 +58,12 @@ function options(el: HTMLElement, trend: Trend, height: number, limit: TrendChar
     ],
     series: [{}, ...trend.series.map((s) => ({ label: s.label, stroke: v(`--sig-${signalOf(s.metric)}`), width: 1.800, points: { show: false }, spanGaps: true }))],
     padding: [22, 12, 0, 0],
-    hooks: { drawClear: [(u) => band(u, limit)], draw: [(u) => events(u, trend, v)] },
+    hooks: { drawClear: [(u) => band(u, limit, v('--font'))], draw: [(u) => events(u, trend, v)] },
   }
 }
 
 // band shades what lies beyond the alarm's limit.
-function band(u: uPlot, limit: TrendChartProps['limit']): void {
+function band(u: uPlot, limit: TrendChartProps['limit'], font: string): void {
   if (!limit) return
   const { ctx, bbox } = u
   const y = Math.min(bbox.top + bbox.height, Math.max(bbox.top, u.valToPos(limit.value, 'y', true)))
@@ -78,7 +78,7 @@ function band(u: uPlot, limit: TrendChartProps['limit']): void {
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
   ctx.fillStyle = '#ff9fb0'
-  ctx.font = `600 ${11 * devicePixelRatio}px sans-serif`
+  ctx.font = `600 ${11 * devicePixelRatio}px ${font}`
   ctx.fillText(limit.text, bbox.left + 6, y - 5)
   ctx.restore()
 }
@@ -87,7 +87,7 @@ function events(u: uPlot, trend: Trend, v: (name: string) => string): void {
   const { ctx, bbox } = u
   const colours = { medication: v('--sig-temp'), lab: v('--sig-resp'), note: v('--t2'), alarm: '#ff6b7c' }
   ctx.save()
-  ctx.font = `600 ${11 * devicePixelRatio}px sans-serif`
+  ctx.font = `600 ${11 * devicePixelRatio}px ${v('--font')}`
   for (const e of trend.events) {
     const x = u.valToPos(e.time_ms / 1000, 'x', true)
     if (x < bbox.left || x > bbox.left + bbox.width) continue

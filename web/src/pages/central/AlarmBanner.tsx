@@ -27,9 +27,10 @@ export function AlarmBanner({ alarm, onAck, onVideo, onPause }: { alarm: Alarm; 
       <div className={css.bed}><PriorityGlyph priority={alarm.priority} size={26} ink={`var(--${alarm.priority})`} />{alarm.bed ? t.bed(alarm.bed.label) : ''}</div>
       <span className={css.name}>{alarm.patient?.name}</span>
       <strong className={css.value}>{short(alarm)}</strong>
-      <span className={css.facts}>{facts}</span>
-      <span className={css.age}>{age(now - time(alarm.raised))}</span>
-      <Next alarm={alarm} now={now} />
+      <div className={css.texts}>
+        <span className={css.facts}>{facts}<span className={css.age}>{age(now - time(alarm.raised))}</span></span>
+        <Next alarm={alarm} now={now} />
+      </div>
       {audio === 'blocked' && <span className={css.silent}>{t.silent}</span>}
       <div className={css.actions}>
         <Button kind="white" icon={<Check size={17} aria-hidden />} hint="A" onClick={onAck}>{t.acknowledge}</Button>
