@@ -37,7 +37,7 @@ function AlarmText({ alarm, now, more }: { alarm: Alarm; now: number; more: numb
       <span>{isEnded(alarm) ? 'ended' : age(now - time(alarm.raised))}</span>
       {more > 0 && <span className={css.more}>{t.more(more)}</span>}
       {paused > 0 && !acked && <span className={css.paused}><BellOff size={14} aria-label="Audio paused" />{age(paused)}</span>}
-      {isTechnical(alarm) && <Wrench size={15} aria-label="Technical" />}
+      {isTechnical(alarm) && <span className={css.technical}><Wrench size={15} aria-label="Technical" /></span>}
       {acked
         ? <span className={css.acked}><Check size={15} aria-hidden />{alarm.acked_initials}</span>
         : <PriorityGlyph priority={alarm.priority} size={17} ink="var(--head-bg)" />}

@@ -1,1 +1,8 @@
-export const system = {}
+export const system = {
+  status: 'System status', loading: 'The status', acknowledging: 'Data is confirmed', notAcknowledging: 'Data is not confirmed', online: 'Devices online', rate: 'Values per second', delay: 'Delay', held: 'In quarantine', screen: 'Alarm to screen', disk: 'Disk', uptime: 'Running for', version: 'Version',
+  used: (u: string, f: string) => `${u} used, ${f} free`, steps: 'Steps', step: 'Step', count: 'Count', failed: 'Failed', checks: 'Checks', ok: 'OK', bad: 'Look here', p99: (a: number, b: number) => `${a} ms half, ${b} ms at most for 99 of 100`,
+  help: 'Help', keys: 'Keys', colours: 'What does this colour mean', colourText: 'Saturated red, yellow and cyan mean alarm. Nothing else on a staff screen uses them. Each priority has its own shape, text and rhythm as well.', unknown: '– ? – stands for a value that is too old to be shown. The last one may still be in the trend.',
+  high: 'Act now. The plate inverts twice a second and a white ring stands round the tile.', medium: 'Act soon. The plate dims slowly.', low: 'Be aware. Steady.', sound: 'Sound', soundText: 'High: ten pulses every eight seconds. Medium: three every twenty. Low: two every thirty. Pausing lasts two minutes and does not stop the escalation.',
+  list: [['arrows, Home, End', 'move between tiles or rows'], ['digits', 'go to a bed (two digits within 0.7 s)'], ['Enter / Esc', 'open / go back'], ['A', 'acknowledge the selected alarm, else the top one'], ['S', 'pause sound for 2 minutes'], ['V, M', 'video, message'], ['E', 'escalate now (asks once)'], ['N', 'admit to the selected free bed'], ['/ or Ctrl K', 'find anything'], ['T, L', 'tiles, list'], ['[ ]', 'longer, shorter time range'], ['?', 'this page']] as [string, string][],
+  gallery: 'Components', galleryText: 'Every component in its states, for those who build pages.',
+}
