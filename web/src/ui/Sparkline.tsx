@@ -18,7 +18,7 @@ export function Sparkline({ points, colour = 'currentColor', width = 120, height
       {limit && <rect className={css.beyond} x="0" width={width} y={limit.side === 'low' ? y(limit.value) : 0} height={limit.side === 'low' ? height - y(limit.value) : y(limit.value)} />}
       {limit && <line className={css.limit} x1="0" x2={width} y1={y(limit.value)} y2={y(limit.value)} vectorEffect="non-scaling-stroke" />}
       <polyline points={points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(' ')} fill="none" stroke={colour} strokeWidth={line} strokeLinejoin="round" strokeLinecap="round" vectorEffect="non-scaling-stroke" />
-      {dot && <circle cx={x(end[0])} cy={y(end[1])} r="5" fill={colour} />}
+      {dot && <path d={`M${x(end[0]).toFixed(1)} ${y(end[1]).toFixed(1)}h0.01`} stroke={colour} strokeWidth="10" strokeLinecap="round" vectorEffect="non-scaling-stroke" />}
     </svg>
   )
 }
