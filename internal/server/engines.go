@@ -220,7 +220,11 @@ func (e *Engines) recall(ctx context.Context, s vigil.Subject, before time.Time)
 // parts are the engines that run by themselves.
 func (e *Engines) parts() []part {
 	return []part{
-		{"telemetry", func(ctx context.Context) error { e.Telemetry.Start(context.WithoutCancel(ctx)); <-ctx.Done(); return nil }},
+		{"telemetry", func(ctx context.Context) error {
+			e.Telemetry.Start(context.WithoutCancel(ctx))
+			<-ctx.Done()
+			return nil
+		}},
 		{"ingest", e.Ingest.Run},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},

@@ -126,10 +126,14 @@ func (e *Engines) openPost(cfg Config) error {
 type intake struct{ e *Engines }
 
 // Authenticate implements protocol.Intake.
-func (i intake) Authenticate(id vigil.DeviceID, token string) error { return i.e.Devices.Authenticate(id, token) }
+func (i intake) Authenticate(id vigil.DeviceID, token string) error {
+	return i.e.Devices.Authenticate(id, token)
+}
 
 // MaySpeakFor implements protocol.Intake.
-func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool { return i.e.Devices.MaySpeakFor(connected, other) }
+func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool {
+	return i.e.Devices.MaySpeakFor(connected, other)
+}
 
 // Accept implements protocol.Intake.
 func (i intake) Accept(m ingest.Message, done func(error)) { i.e.Ingest.Accept(m, done) }
