@@ -286,6 +286,26 @@ func TestSilentDevice(t *testing.T) {
 	expect(t, b, "raise no-data, end no-data")
 }
 
+func TestUnboundDeviceLeavesNoAlarmBehind(t *testing.T) {
+	b := setUp(t, nil)
+	b.Watch(sara, patch, b.now)
+	b.hold("art-mean=60 battery=10", 12)
+	expect(t, b, "raise battery-low, raise map-low")
+	b.Unwatch(patch)
+	expect(t, b, "raise battery-low, raise map-low, end map-low, end battery-low")
+	b.hold("spo2=80", 6)
+	b.Forget(sara)
+	expect(t, b, "raise battery-low, raise map-low, end map-low, end battery-low, raise spo2-extreme-low, end spo2-extreme-low")
+	if _, ok := b.ScoreOf(sara); ok {
+		t.Error("the score outlived the stay")
+	}
+	b.pass(300)
+	b.hold("spo2=80", 6)
+	if got := b.desk.told(); !strings.HasSuffix(got, "end spo2-extreme-low, raise spo2-extreme-low") {
+		t.Errorf("after coming back: %q", got)
+	}
+}
+
 func TestDeviceThatSpeaksRarely(t *testing.T) {
 	b := setUp(t, func(c *rule.Config) {
 		c.Interval = func(vigil.DeviceID) time.Duration { return 5 * time.Minute }
