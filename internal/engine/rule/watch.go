@@ -110,7 +110,7 @@ func (e *Engine) heard(st *subject, d *device, received int64) {
 		}
 	}
 	d.heard = max(d.heard, received)
-	if c := e.prog.noData; c != nil && d.conds[c.pos].phase == active {
+	if c := e.prog.noData; c != nil && d.conds[c.pos].phase == active && received > d.conds[c.pos].since {
 		e.step(st, c, d, end, received)
 	}
 }
