@@ -178,19 +178,22 @@ func (e *Engines) start(ctx context.Context) error {
 	}
 	e.Rules.Restore(open)
 	since := time.Now().Add(-catchUp)
-	for _, b := range e.Devices.Current("") {
-		e.Rules.Watch(b.Subject, b.Device, b.From)
-		if err := e.recall(ctx, b.Subject, since); err != nil {
-			return err
-		}
-	}
-	err = e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
-		e.Devices.Heard(r)
-		e.Rules.Observe([]*vigil.Report{r})
-		return nil
+	err = e.Rules.CatchUp(func(fn func(*vigil.Report) error) error {
+		return e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
+			e.Devices.Heard(r)
+			return fn(r)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("read the log again: %w", err)
+	}
+	for _, b := range e.Devices.Current("") {
+		values, err := e.Telemetry.Last(ctx, b.Subject)
+		if err != nil {
+			return err
+		}
+		e.Rules.Seed(values)
+		e.Rules.Watch(b.Subject, b.Device, b.From)
 	}
 	e.Telemetry.Consume("registry", func(list []*vigil.Report) {
 		for _, r := range list {
@@ -198,22 +201,6 @@ func (e *Engines) start(ctx context.Context) error {
 		}
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
-	return nil
-}
-
-// recall tells the rules the last values that are older than what is read again, such as a nurse's entry of the morning:
-// scores count them as long as they are allowed.
-func (e *Engines) recall(ctx context.Context, s vigil.Subject, before time.Time) error {
-	values, err := e.Telemetry.Last(ctx, s)
-	if err != nil {
-		return err
-	}
-	for _, v := range values {
-		if v.Time.Before(before) {
-			sample := vigil.Sample{Metric: v.Metric, Time: v.Time.UnixNano(), Value: v.Value, Quality: v.Quality &^ vigil.QualityLate}
-			e.Rules.Observe([]*vigil.Report{{Device: v.Device, Subject: s, Received: v.Received.UnixNano(), Samples: []vigil.Sample{sample}}})
-		}
-	}
 	return nil
 }
 

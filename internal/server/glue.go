@@ -78,7 +78,7 @@ type routes struct{ cfg Config }
 // Routes implements notify.Book.
 func (r routes) Routes(_ context.Context, to alarm.Recipient) ([]notify.Route, error) {
 	out := []notify.Route{{Channel: notify.AppChannel, To: to.ID}}
-	for channel, book := range map[string]map[string]string{"webhook": r.cfg.Webhook.To, "smtp": r.cfg.SMTP.To} {
+	for channel, book := range map[string]map[string]string{"webhook": r.cfg.Webhook.To, "email": r.cfg.SMTP.To} {
 		for _, key := range []string{to.ID, to.Role, "*"} {
 			if addr := book[key]; addr != "" {
 				out = append(out, notify.Route{Channel: channel, To: addr})
@@ -106,7 +106,7 @@ func (e *Engines) openPost(cfg Config) error {
 		if err != nil {
 			return err
 		}
-		channels["smtp"] = mail
+		channels["email"] = mail
 	}
 	e.Post = notify.NewPost(notify.Config{
 		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,

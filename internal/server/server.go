@@ -12,7 +12,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/ingest"
 )
 
 // Server is one running Vigil. A test starts it as main does: Open, Run, Close.
@@ -121,4 +125,41 @@ func (s *Server) Close() error {
 type part struct {
 	name string
 	run  func(ctx context.Context) error
+}
+
+// Stream returns a way to hand devices' messages to the intake as a connection with a window does: send waits only
+// while window messages are not on disk yet. wait returns when all are, with the first error there was.
+func (s *Server) Stream(protocol string, window int) (send func(ctx context.Context, device string, payload []byte) error, wait func() error) {
+	slots := make(chan struct{}, window)
+	var first atomic.Pointer[error]
+	send = func(ctx context.Context, device string, payload []byte) error {
+		if err := first.Load(); err != nil {
+			return *err
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.Engines.Ingest.Accept(ingest.Message{Device: vigil.DeviceID(device), Protocol: protocol, Payload: payload}, func(err error) {
+			if err != nil {
+				first.CompareAndSwap(nil, &err)
+			}
+			<-slots
+		})
+		return nil
+	}
+	wait = func() error {
+		for range window {
+			slots <- struct{}{}
+		}
+		for range window {
+			<-slots
+		}
+		if err := first.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}
+	return send, wait
 }
