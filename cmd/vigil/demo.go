@@ -46,7 +46,13 @@ func (c *demoCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) 
 	send, wait := s.Stream("sim", 4096)
 	ward := sim.NewWard(h, time.Now, send)
 	lived := make(chan error, 1)
-	go func() { lived <- c.live(ctx, s, demoWard{ward, wait, fresh}, began) }()
+	go func() {
+		err := c.live(ctx, s, demoWard{ward, wait, fresh}, began)
+		if err != nil {
+			cancel() // a dead ward is no demonstration
+		}
+		lived <- err
+	}()
 	err = s.Run(ctx)
 	cancel()
 	return errors.Join(err, <-lived, s.Close())
@@ -66,6 +72,11 @@ type demoWard struct {
 
 // live brings the past of the patients, says where to look, and lets the ward live.
 func (c *demoCmd) live(ctx context.Context, s *server.Server, w demoWard, began time.Time) error {
+	select {
+	case <-s.Ready():
+	case <-ctx.Done():
+		return nil
+	}
 	past := c.Past
 	if !w.fresh {
 		past = 0

@@ -201,6 +201,7 @@ func (e *Engines) start(ctx context.Context) error {
 		}
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
+	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
 	return nil
 }
 

@@ -27,12 +27,13 @@ type Server struct {
 	doors   *doors
 	closers []func() error
 	rooms   *rooms
+	ready   chan struct{}
 }
 
 // Open starts the stores and engines on the data directory and listens on the doors; Run serves them.
 // It returns Conflict when another process holds the directory, Unavailable when a port or the disk cannot be had.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (s *Server, err error) {
-	s = &Server{cfg: cfg, log: log}
+	s = &Server{cfg: cfg, log: log, ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -62,6 +63,9 @@ func (s *Server) Addr() string { return s.doors.address(s.doors.http) }
 
 // MQTTAddr returns where plain MQTT listens, "" when it is off.
 func (s *Server) MQTTAddr() string { return s.doors.address(s.doors.mqtt) }
+
+// Ready is closed when Run serves.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // Run serves until ctx ends or a part fails, then stops everything in order: doors first, stores last.
 func (s *Server) Run(ctx context.Context) error {
@@ -100,6 +104,7 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
+	close(s.ready)
 	s.log.Info("server.ready", "http", s.Addr(), "mqtt", s.MQTTAddr())
 	<-ctx.Done()
 	s.doors.ready.Store(false)
