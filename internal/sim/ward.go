@@ -131,12 +131,14 @@ func (w *Ward) second(ctx context.Context, l *life, at time.Time, n int) error {
 			return err
 		}
 	}
-	if !l.Line && n%300 == l.Bed*7%300 {
+	first := l.ticks == 0 // whoever opens the ward finds it measured
+	l.ticks++
+	if !l.Line && (first || n%300 == l.Bed*7%300) {
 		if err := w.send(ctx, l.Monitor(), cuffMessage(at, l.body.Vitals())); err != nil {
 			return err
 		}
 	}
-	if n%14400 == l.Bed {
+	if first || n%14400 == 0 {
 		return w.send(ctx, l.Monitor(), nurseMessage(at, 0, l.Oxygen))
 	}
 	return nil
