@@ -79,6 +79,7 @@ function streamOf(c, patient, metric, kind, extra) {
 const jitter = (id, metric, v) => v + (metric === 'temperature' || v === null ? 0 : Math.round(Math.sin(now() / 4000 + id.length)) * (metric === 'heart-rate' ? 1 : 0))
 
 function second(c, backMs = 1000) {
+  if (control.silent) return
   const t = now()
   const numbers = []
   const blocks = []
