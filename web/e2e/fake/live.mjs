@@ -104,7 +104,7 @@ function second(c, backMs = 1000) {
   c.ws.send(json({ op: 'tick', now_ms: t, delay_ms: 120, acknowledging: true }))
   if (numbers.length) c.ws.send(numbersFrame(numbers))
   if (blocks.length) c.ws.send(wavesFrame(blocks))
-  for (const s of c.subs.values()) if (s.topic === 'device') c.ws.send(json({ op: 'message', message: deviceMessage() }))
+  for (const s of c.subs.values()) if (s.topic === 'device') c.ws.send(json({ op: 'message', device: s.device, message: deviceMessage() }))
 }
 
 export const deviceMessage = () => ({ at_ms: now(), protocol: 'mqtt', size: 96, payload: JSON.stringify({ t: now(), hr: 118, spo2: 93 }), outcome: 'stored', ack_ms: 3.2,
