@@ -91,7 +91,8 @@ function events(u: uPlot, trend: Trend, v: (name: string) => string): void {
   const colours = { medication: v('--sig-temp'), lab: v('--sig-resp'), note: v('--t2'), alarm: '#ff6b7c' }
   ctx.save()
   ctx.font = `600 ${11 * devicePixelRatio}px ${v('--font')}`
-  for (const e of trend.events) {
+  let free = 0
+  for (const e of [...trend.events].sort((a, b) => a.time_ms - b.time_ms)) {
     const x = u.valToPos(e.time_ms / 1000, 'x', true)
     if (x < bbox.left || x > bbox.left + bbox.width) continue
     ctx.strokeStyle = ctx.fillStyle = colours[e.kind]
@@ -101,8 +102,12 @@ function events(u: uPlot, trend: Trend, v: (name: string) => string): void {
     ctx.moveTo(x, bbox.top - 2)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
+    const width = ctx.measureText(e.text).width
     ctx.textAlign = x > bbox.left + bbox.width * 0.9 ? 'right' : 'left'
-    ctx.fillText(e.text, ctx.textAlign === 'right' ? x + 4 : x - 2, bbox.top - 6)
+    const left = ctx.textAlign === 'right' ? x + 4 - width : x - 2
+    // Where there is no room the line stands alone; the words are in the record.
+    if (left > free) ctx.fillText(e.text, ctx.textAlign === 'right' ? x + 4 : x - 2, bbox.top - 6)
+    free = Math.max(free, left + width + 6)
   }
   ctx.restore()
 }

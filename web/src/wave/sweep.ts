@@ -54,11 +54,11 @@ export class Sweep {
     const period = (this.width / this.options.speed) * 1000
     const stale = this.lastMs === 0 || now - this.lastMs > REDRAW_AFTER_MS || now < this.lastMs
     if (stale) {
-      this.fit(wave, now, period)
+      this.fit(wave, now)
       this.ctx.clearRect(0, 0, this.width, this.height)
       this.draw(wave, now - period + (ERASE / this.options.speed) * 1000, now)
     } else {
-      if (Math.floor(now / period) !== Math.floor(this.lastMs / period) || !this.ranged) this.fit(wave, now, period)
+      if (Math.floor(now / period) !== Math.floor(this.lastMs / period) || !this.ranged) this.fit(wave, now)
       this.erase(now, period)
       this.draw(wave, this.lastMs, now)
     }
@@ -75,7 +75,7 @@ export class Sweep {
   }
 
   // fit chooses the vertical range once per sweep, so that a trace does not jump while it is being drawn.
-  private fit(wave: Wave, now: number, period: number): void {
+  private fit(wave: Wave, now: number): void {
     if (this.options.range) { [this.lo, this.hi] = this.options.range; this.ranged = true; return }
     const seen = wave.ring.range(wave.ring.index(now - FIT_OVER_MS), wave.ring.index(now))
     if (!seen) return
