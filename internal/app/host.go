@@ -96,3 +96,28 @@ type Consults interface {
 	Say(ctx context.Context, id, kind, text string) (consult.Consult, error)
 	List(ctx context.Context, patient vigil.Subject) ([]consult.Consult, error)
 }
+
+// PatientShort is a patient as the application API writes him on every screen.
+type PatientShort struct {
+	ID        string `json:"id"`
+	Family    string `json:"family"`
+	Given     string `json:"given"`
+	Name      string `json:"name"`
+	Age       int    `json:"age"`
+	Sex       string `json:"sex"`
+	BirthDate string `json:"birth_date"`
+	MRN       string `json:"mrn"`
+	Location  string `json:"location"` // bed, home, or "" when not admitted
+}
+
+// Short returns the patient as screens show him.
+func Short(p census.Patient, now time.Time) PatientShort {
+	s := PatientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Age: p.Age(now), Sex: p.Sex, BirthDate: p.Birth.Format(time.DateOnly), MRN: p.MRN}
+	switch {
+	case p.Bed != "":
+		s.Location = "bed"
+	case p.Home:
+		s.Location = "home"
+	}
+	return s
+}
