@@ -102,7 +102,9 @@ func Judge(doses []Dose, given []Administration, events []telemetry.StoredEvent,
 		e := &events[i]
 		switch e.Kind {
 		case "dose-taken":
-			extra = append(extra, take(doses, e.Data["medication"], e.At())...)
+			if m := take(doses, e.Data["medication"], e.At()); m != nil {
+				extra = append(extra, *m)
+			}
 		case "dose-missed":
 			for _, d := range slot(doses, e.Data["medication"], e.At()) {
 				d.refused = true
@@ -112,7 +114,34 @@ func Judge(doses []Dose, given []Administration, events []telemetry.StoredEvent,
 	for i := range doses {
 		doses[i].settle(now)
 	}
+	count(doses, extra)
 	return extra
+}
+
+// count compares what was taken on a day with what was prescribed for it: one too many is a double dose, whenever it was.
+func count(doses []Dose, extra []Misuse) {
+	same := func(t, u time.Time) bool {
+		return t.In(zone(doses)).Format(time.DateOnly) == u.In(zone(doses)).Format(time.DateOnly)
+	}
+	for i := range extra {
+		m := &extra[i]
+		for j := range doses {
+			if d := &doses[j]; d.Order.Code == m.Order.Code && same(d.Due, m.At) {
+				m.Asked++
+				if d.State == Given {
+					m.Count++
+				}
+			}
+		}
+		for j := range extra {
+			if extra[j].Order.Code == m.Order.Code && same(extra[j].At, m.At) {
+				m.Count++
+			}
+		}
+		if m.Kind == MisuseOutside && m.Count > m.Asked {
+			m.Kind = MisuseDouble
+		}
+	}
 }
 
 func (d *Dose) record(g Administration) {
@@ -125,7 +154,7 @@ func (d *Dose) record(g Administration) {
 func (d *Dose) settle(now time.Time) {
 	switch {
 	case d.State != "":
-	case d.Order.OnHold:
+	case d.Order.heldAt(d.Missed.Add(-1)):
 		d.State = Held
 	case now.Before(d.From):
 		d.State = Upcoming
@@ -140,54 +169,38 @@ func (d *Dose) settle(now time.Time) {
 
 // open reports whether a dose can still be the one that a dispenser saw taken. A patient who said so himself is
 // confirmed by the dispenser; what a nurse gave by hand is not what the dispenser gave.
-func (d *Dose) open() bool {
-	return !d.dispensed && !d.Order.OnHold && (d.State == "" || d.State == Given && d.Source == FromPatient)
+func (d *Dose) open(at time.Time) bool {
+	return !d.dispensed && !d.Order.heldAt(at) && (d.State == "" || d.State == Given && d.Source == FromPatient)
 }
 
-// take gives what a dispenser saw taken to the nearest open dose of the medicine. A dispenser that names no medicine
-// has opened a compartment: everything due at the nearest time was taken.
-func take(doses []Dose, code string, at time.Time) (extra []Misuse) {
+// take gives what a dispenser saw taken to the nearest open dose of the medicine; what is left over is misuse. A dispenser
+// that names no medicine has opened a compartment: everything due at the nearest time was taken.
+func take(doses []Dose, code string, at time.Time) *Misuse {
 	if code == "" {
 		for _, d := range slot(doses, "", at) {
 			d.confirm(at)
 		}
 		return nil
 	}
-	if d := nearest(doses, code, at, (*Dose).open); d != nil {
+	if d := nearest(doses, code, at, func(d *Dose) bool { return d.open(at) }); d != nil {
 		d.confirm(at)
 		return nil
 	}
-	m := Misuse{Kind: MisuseOutside, At: at}
-	y, mo, day := at.In(zone(doses)).Date()
-	for i := range doses {
-		d := &doses[i]
-		if d.Order.Code != code {
-			continue
-		}
-		m.Order = d.Order
-		dy, dm, dd := d.Due.Date()
-		if dy == y && dm == mo && dd == day {
-			m.Asked++
-			if d.State == Given {
-				m.Count++
-			}
-		}
-		if (d.State == Given || d.State == Held) && !at.Before(d.From) && at.Before(d.Missed) && (m.Dose == nil || distance(d, at) < distance(m.Dose, at)) {
-			m.Dose = d
-		}
-	}
-	m.Count++
-	switch {
-	case m.Order == nil:
+	i := slices.IndexFunc(doses, func(d Dose) bool { return d.Order.Code == code })
+	if i < 0 {
 		return nil // nobody prescribed it here: the event says nothing about a dose
-	case m.Order.OnHold || m.Dose != nil && m.Dose.State == Held:
-		m.Kind = MisuseHold
-	case m.Dose != nil:
-		m.Kind, m.First = MisuseDouble, m.Dose.GivenAt
-	case m.Count > m.Asked:
-		m.Kind = MisuseDouble
 	}
-	return []Misuse{m}
+	m := &Misuse{Kind: MisuseOutside, At: at, Order: doses[i].Order}
+	if m.Dose = nearest(doses, code, at, func(*Dose) bool { return true }); m.Dose != nil {
+		m.Order = m.Dose.Order
+	}
+	switch {
+	case m.Order.heldAt(at) || m.Dose != nil && m.Dose.State == Held:
+		m.Kind = MisuseHold
+	case m.Dose != nil: // it is taken already, or it would have been open
+		m.Kind, m.First = MisuseDouble, m.Dose.GivenAt
+	}
+	return m
 }
 
 func (d *Dose) confirm(at time.Time) {
@@ -224,7 +237,7 @@ func slot(doses []Dose, code string, at time.Time) (out []*Dose) {
 	for i := range doses {
 		d := &doses[i]
 		// A dispenser reports a dose as missed at the end of its window, which may be the beginning of "missed" here.
-		if code != "" && d.Order.Code != code || at.Before(d.From) || at.After(d.Missed) || !d.open() {
+		if code != "" && d.Order.Code != code || at.Before(d.From) || at.After(d.Missed) || !d.open(at) {
 			continue
 		}
 		switch {

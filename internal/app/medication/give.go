@@ -47,7 +47,7 @@ func (m *Medication) note(ctx context.Context, id string, done bool, reason stri
 			return nil, vigil.Errorf(vigil.Conflict, "medication.hold", "the dose was given at %s", clock(d.GivenAt.In(m.cfg.Location)))
 		case d.State == Given, d.State == Held && !done:
 			return nil, nil
-		case d.Order.OnHold:
+		case d.Order.heldAt(now):
 			return nil, vigil.Errorf(vigil.Conflict, "medication.give", "the prescription is on hold")
 		case done && d.From.Sub(now) > 12*time.Hour:
 			return nil, vigil.Errorf(vigil.Conflict, "medication.give", "the dose is not due before %s", d.Due.Format("2 Jan 15:04"))

@@ -24,7 +24,8 @@ type Order struct {
 	From    time.Time       // in force from; doses before are nobody's fault
 	To      time.Time       // exclusive; zero means open
 	OnHold  bool
-	vague   bool // From is not prescribed, only when the record was written: what was taken before counts too
+	Held    time.Time // on hold since
+	vague   bool      // From is not prescribed, only when the record was written: what was taken before counts too
 }
 
 // newOrder reads a MedicationRequest; false when it is no order for fixed times of day that is, or was, in force.
@@ -68,7 +69,7 @@ func newOrder(rec record.Record) (Order, bool) {
 	switch r.Str("status") {
 	case "active":
 	case "on-hold":
-		o.OnHold = true
+		o.OnHold, o.Held = true, rec.Updated
 	case "completed", "stopped":
 		if o.To.IsZero() {
 			o.To = rec.Updated
@@ -98,6 +99,9 @@ func (o *Order) bounds(r fhir.Resource, updated time.Time) {
 func (o *Order) inForce(t time.Time) bool {
 	return !t.Before(o.From) && (o.To.IsZero() || t.Before(o.To))
 }
+
+// heldAt reports whether the order was on hold at t.
+func (o *Order) heldAt(t time.Time) bool { return o.OnHold && !t.Before(o.Held) }
 
 // doses returns what the order asks for with a due time in [from, to), in order. A time of day that the clock skips in
 // spring falls an hour later, one that comes twice in autumn is its first.

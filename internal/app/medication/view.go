@@ -203,7 +203,7 @@ func (m *Medication) Today(ctx context.Context, patient string) ([]Medicine, err
 	slices.SortFunc(out, func(a, b Medicine) int { return cmp.Compare(a.Name, b.Name) })
 	var doses []Medicine
 	for i := range c.doses {
-		if d := &c.doses[i]; !d.Order.OnHold && !d.Due.Before(from) && d.Due.Before(to) {
+		if d := &c.doses[i]; (!d.Order.OnHold || d.State != Held) && !d.Due.Before(from) && d.Due.Before(to) {
 			doses = append(doses, m.medicine(d))
 		}
 	}
