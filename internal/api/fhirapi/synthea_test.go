@@ -60,8 +60,11 @@ func TestSyntheaLoadsUnchanged(t *testing.T) {
 // dataFile finds a file of the shared test data, or skips.
 func dataFile(t testing.TB, name string) string {
 	t.Helper()
-	if dir := os.Getenv("VIGIL_DATA"); dir != "" {
-		return filepath.Join(dir, name)
+	if p := filepath.Join(os.Getenv("VIGIL_DATA"), name); os.Getenv("VIGIL_DATA") != "" {
+		if _, err := os.Stat(p); err != nil {
+			t.Skipf("VIGIL_DATA does not hold %s", name)
+		}
+		return p
 	}
 	dir, err := os.Getwd()
 	if err != nil {

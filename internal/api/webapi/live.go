@@ -10,6 +10,8 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -49,6 +51,7 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 		subjects: map[vigil.Subject]subjectView{}, streams: map[streamKey]*stream{}, numbers: map[uint32]numberFrame{}, scores: map[vigil.Subject]int64{},
 	}
 	a.hub.add(c)
+	defer c.hearPages()()
 	c.send(map[string]any{"op": "hello", "now_ms": a.cfg.Now().UnixMilli(), "build": a.cfg.Site.Version})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -62,6 +65,21 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	wg.Wait()
 	a.hub.remove(c)
 	conn.CloseNow()
+}
+
+// hearPages brings the pages of this person to the screen and confirms them.
+func (c *client) hearPages() (stop func()) {
+	if c.api.cfg.App == nil || c.who.Person == "" {
+		return func() {}
+	}
+	return c.api.cfg.App.Listen(func(to alarm.Recipient) bool { return to.ID == c.who.Person || to.ID == c.who.ID }, func(m notify.Message) {
+		c.send(map[string]any{"op": "page", "id": m.ID, "alarm": m.Alarm, "priority": m.Priority, "text": m.Text, "link": m.Link})
+		go func() { // the receipt is written to disk; the sender does not wait for it
+			if err := c.api.cfg.Receipt(access.AsSystem(c.ctx, "live"), m.ID, notify.AppChannel, notify.Delivered); err != nil {
+				c.api.cfg.Log.Debug("live.receipt", "error", err)
+			}
+		}()
+	})
 }
 
 func (c *client) read() {

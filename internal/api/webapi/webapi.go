@@ -24,6 +24,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
+	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
@@ -43,7 +44,9 @@ type Config struct {
 	Ingest     *ingest.Pipeline
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
-	ICE        func(user string, host string) []ICEServer // relays offered to a browser that reached us under host
+	App        *notify.App                                                             // pages to open screens
+	Receipt    func(ctx context.Context, id, channel string, state notify.State) error // what became of a page
+	ICE        func(user string, host string) []ICEServer                              // relays offered to a browser that reached us under host
 	Site       Site
 	Menu       []MenuEntry
 	Portal     func(ctx context.Context, patient string) ([]Medicine, error) // today's medicines; nil without the application

@@ -33,6 +33,14 @@ func (s *steps) Mark(_ context.Context, id string, step vigil.AlarmStep) error {
 	return nil
 }
 
+func as(t *testing.T, id string, role access.Role) context.Context {
+	p := access.Principal{ID: id, Name: id, Roles: []access.Role{role}, Person: "Practitioner/" + id}
+	if role == access.Patient {
+		p.Subject, p.Person = vigil.PatientSubject(id), "Patient/"+id
+	}
+	return access.With(t.Context(), p)
+}
+
 // TestConsultFromRingToNote plays Sara's conversation with Dr Kim over a restart.
 func TestConsultFromRingToNote(t *testing.T) {
 	reopen, rec, marks, n := reopener(t), &records{}, &steps{}, 0
@@ -40,14 +48,7 @@ func TestConsultFromRingToNote(t *testing.T) {
 		return consult.NewDesk(consult.Config{Book: reopen().Consults(), Records: rec, Alarms: marks, Now: time.Now,
 			NewID: func() string { n++; return fmt.Sprintf("id%d", n) }})
 	}
-	as := func(id string, role access.Role) context.Context {
-		p := access.Principal{ID: id, Name: id, Roles: []access.Role{role}, Person: "Practitioner/" + id}
-		if role == access.Patient {
-			p.Subject, p.Person = vigil.PatientSubject(id), "Patient/"+id
-		}
-		return access.With(t.Context(), p)
-	}
-	kim, sara, omar, eng := as("dr-kim", access.Physician), as("sara", access.Patient), as("omar", access.Patient), as("eng", access.Engineer)
+	kim, sara, omar, eng := as(t, "dr-kim", access.Physician), as(t, "sara", access.Patient), as(t, "omar", access.Patient), as(t, "eng", access.Engineer)
 	d := start()
 	sub := d.Subscribe(100)
 	if _, err := d.Open(sara, consult.Request{Patient: "Patient/sara", Video: true}); vigil.KindOf(err) != vigil.Denied {
@@ -72,7 +73,7 @@ func TestConsultFromRingToNote(t *testing.T) {
 	if c, err = d.Join(sara, c.ID); err != nil || c.State != consult.Video || len(c.Joined) != 2 {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if _, err := d.Join(as("ruiz", access.Nurse), c.ID); vigil.KindOf(err) != vigil.Conflict {
+	if _, err := d.Join(as(t, "ruiz", access.Nurse), c.ID); vigil.KindOf(err) != vigil.Conflict {
 		t.Errorf("a third joins: %v", err)
 	}
 	if err := d.Signal(kim, c.ID, json.RawMessage(`{"sdp":"x"}`)); err != nil {

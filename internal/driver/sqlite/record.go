@@ -131,17 +131,17 @@ func (r *records) apply(n *naming, c *record.Change) error {
 		return err
 	}
 	idx := encodeRows(rows)
-	args := []any{typ, rec.ID, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), idx}
+	args := []any{typ, rec.ID, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, idx}
 	if res == 0 {
-		err = n.tx.QueryRow(`INSERT INTO resource (type, id, version, seq, updated, deleted, patients, idx) VALUES (?,?,?,0,?,?,?,?) RETURNING res`, args...).Scan(&res)
+		err = n.tx.QueryRow(`INSERT INTO resource (type, id, version, seq, updated, deleted, idx) VALUES (?,?,?,0,?,?,?) RETURNING res`, args...).Scan(&res)
 	} else {
-		_, err = n.tx.Exec(`UPDATE resource SET type=?, id=?, version=?, updated=?, deleted=?, patients=?, idx=? WHERE res=?`, append(args, res)...)
+		_, err = n.tx.Exec(`UPDATE resource SET type=?, id=?, version=?, updated=?, deleted=?, idx=? WHERE res=?`, append(args, res)...)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
-	err = n.tx.QueryRow(`INSERT INTO resource_version (res, version, updated, deleted, json) VALUES (?,?,?,?,?) RETURNING seq`,
-		res, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, rec.JSON).Scan(&rec.Seq)
+	err = n.tx.QueryRow(`INSERT INTO resource_version (res, version, updated, deleted, patients, json) VALUES (?,?,?,?,?,?) RETURNING seq`,
+		res, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), rec.JSON).Scan(&rec.Seq)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
@@ -157,7 +157,7 @@ func (r *records) Last(ctx context.Context) (seq int64, err error) {
 	return seq, err
 }
 
-const versionColumns = `r.id, v.version, v.updated, v.deleted, v.json, r.patients, v.seq`
+const versionColumns = `r.id, v.version, v.updated, v.deleted, v.json, v.patients, v.seq`
 
 type scanner interface{ Scan(dest ...any) error }
 

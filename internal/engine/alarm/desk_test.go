@@ -281,8 +281,8 @@ func TestRaiseIsIdempotent(t *testing.T) {
 		wg.Wait()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(h.book.alarms) != 1 || h.page.got() != "dr-lee@0s" {
-			t.Errorf("%d alarms, paged %s", len(h.book.alarms), h.page.got())
+		if len(h.book.sorted()) != 1 || h.page.got() != "dr-lee@0s" {
+			t.Errorf("%d alarms, paged %s", len(h.book.sorted()), h.page.got())
 		}
 		open, _ := h.desk.Open(as(t, "ruiz", access.Nurse), alarm.Filter{})
 		id := open[0].ID
@@ -312,8 +312,8 @@ func TestLatchedAlarmStaysUntilSeenAndComesBackAsItself(t *testing.T) {
 		second := mapLow()
 		second.ID = alarm.ID("map-low", "Patient/sara", "", time.Unix(5000, 0))
 		back := raise(t, h, second)
-		if back.ID != a.ID || !back.Active() || len(h.book.alarms) != 1 {
-			t.Errorf("came back as %s, active %v, %d alarms", back.ID, back.Active(), len(h.book.alarms))
+		if back.ID != a.ID || !back.Active() || len(h.book.sorted()) != 1 {
+			t.Errorf("came back as %s, active %v, %d alarms", back.ID, back.Active(), len(h.book.sorted()))
 		}
 		time.Sleep(2*time.Minute + time.Second)
 		synctest.Wait()

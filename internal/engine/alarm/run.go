@@ -13,7 +13,7 @@ import (
 const (
 	tickEvery  = time.Second // also how soon a clock that jumped is noticed
 	lookAgain  = time.Minute // after a chain that found nobody
-	senders    = 16          // pages handed over at once
+	senders    = 64          // pages handed over at once, so that they share commits
 	resendMin  = time.Second
 	resendMax  = time.Minute
 	systemRoom = "alarm"

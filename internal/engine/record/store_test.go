@@ -358,3 +358,14 @@ func TestAuditTrail(t *testing.T) {
 		t.Errorf("a nurse lists the trail: %v", err)
 	}
 }
+
+func TestHistoryOfARecordThatMovedShowsEachPatientHisOwn(t *testing.T) {
+	s := open(t)
+	put(t, s, observation("o1", "kim", "8867-4", 72, "2026-03-01"), observation("o1", "sara", "8867-4", 72, "2026-03-01"))
+	if all, err := s.History(sara(t), "Observation", "o1"); err != nil || len(all) != 1 || all[0].Version != 2 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := s.VRead(sara(t), "Observation", "o1", 1); vigil.KindOf(err) != vigil.Denied {
+		t.Errorf("another patient's version: %v", err)
+	}
+}

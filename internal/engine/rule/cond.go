@@ -78,6 +78,9 @@ func (c *cond) look(t trial) step {
 		c.phase = active
 		return begin
 	}
+	if t.time < c.since {
+		return nothing // from before the episode, as after a restart
+	}
 	c.value = t.value
 	if !t.good {
 		c.clear = 0

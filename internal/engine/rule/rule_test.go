@@ -286,6 +286,26 @@ func TestSilentDevice(t *testing.T) {
 	expect(t, b, "raise no-data, end no-data")
 }
 
+func TestUnboundDeviceLeavesNoAlarmBehind(t *testing.T) {
+	b := setUp(t, nil)
+	b.Watch(sara, patch, b.now)
+	b.hold("art-mean=60 battery=10", 12)
+	expect(t, b, "raise battery-low, raise map-low")
+	b.Unwatch(patch)
+	expect(t, b, "raise battery-low, raise map-low, end map-low, end battery-low")
+	b.hold("spo2=80", 6)
+	b.Forget(sara)
+	expect(t, b, "raise battery-low, raise map-low, end map-low, end battery-low, raise spo2-extreme-low, end spo2-extreme-low")
+	if _, ok := b.ScoreOf(sara); ok {
+		t.Error("the score outlived the stay")
+	}
+	b.pass(300)
+	b.hold("spo2=80", 6)
+	if got := b.desk.told(); !strings.HasSuffix(got, "end spo2-extreme-low, raise spo2-extreme-low") {
+		t.Errorf("after coming back: %q", got)
+	}
+}
+
 func TestDeviceThatSpeaksRarely(t *testing.T) {
 	b := setUp(t, func(c *rule.Config) {
 		c.Interval = func(vigil.DeviceID) time.Duration { return 5 * time.Minute }
@@ -342,6 +362,67 @@ func TestRestoreRaisesNothingTwice(t *testing.T) {
 	expect(t, b, "end no-data")
 	b.hold("art-mean=80", 12)
 	expect(t, b, "end no-data, end map-low")
+}
+
+func TestCatchUpAfterARestart(t *testing.T) {
+	said := func(b *bench, ago time.Duration, text string) *vigil.Report {
+		at := b.now.Add(-ago).UnixNano()
+		r := &vigil.Report{Device: patch, Subject: sara, Received: at}
+		for _, f := range strings.Fields(text) {
+			name, val, _ := strings.Cut(f, "=")
+			s := vigil.Sample{Metric: vigil.Metric(name), Time: at}
+			fmt.Sscanf(val, "%g", &s.Value)
+			r.Samples = append(r.Samples, s)
+		}
+		return r
+	}
+	catchUp := func(b *bench, reports ...*vigil.Report) {
+		err := b.CatchUp(func(fn func(*vigil.Report) error) error {
+			for _, r := range reports {
+				if err := fn(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("AcknowledgedButNotEvaluated", func(t *testing.T) {
+		b := setUp(t, nil)
+		catchUp(b, said(b, time.Minute, "bp-mean=80"), said(b, time.Second, "bp-mean=55"))
+		expect(t, b, "raise map-low")
+	})
+	t.Run("OverBeforeTheEnd", func(t *testing.T) {
+		b := setUp(t, nil)
+		catchUp(b, said(b, time.Minute, "bp-mean=55"), said(b, 40*time.Second, "bp-mean=80"), said(b, time.Second, "bp-mean=80"))
+		expect(t, b, "")
+	})
+	t.Run("OpenAndStillThere", func(t *testing.T) {
+		b := setUp(t, nil)
+		b.Restore([]vigil.Alarm{{ID: "map-low.Patient.sara.1", Kind: vigil.KindAlarm, Class: vigil.Physiological, Rule: "map-low", Subject: sara, Metric: "bp-mean", Onset: b.now.Add(-30 * time.Second)}})
+		catchUp(b, said(b, time.Minute, "bp-mean=80"), said(b, 45*time.Second, "bp-mean=80"), said(b, 30*time.Second, "bp-mean=55"), said(b, time.Second, "bp-mean=55"))
+		expect(t, b, "")
+	})
+	t.Run("EndedWhileNobodyLooked", func(t *testing.T) {
+		b := setUp(t, nil)
+		b.Restore([]vigil.Alarm{{ID: "map-low.Patient.sara.1", Kind: vigil.KindAlarm, Class: vigil.Physiological, Rule: "map-low", Subject: sara, Metric: "bp-mean", Onset: b.now.Add(-time.Minute)}})
+		catchUp(b, said(b, 40*time.Second, "bp-mean=80"), said(b, 20*time.Second, "bp-mean=80"))
+		expect(t, b, "end map-low")
+	})
+	t.Run("ScoresAreWholeAgain", func(t *testing.T) {
+		b := setUp(t, nil)
+		var values []telemetry.Value
+		for m, v := range map[vigil.Metric]float64{"respiratory-rate": 16, "spo2": 97, "oxygen-flow": 0, "bp-systolic": 121, "heart-rate": 135, "consciousness": 0, "temperature": 37} {
+			values = append(values, telemetry.Value{SeriesKey: vigil.SeriesKey{Subject: sara, Device: patch, Metric: m}, Time: b.now.Add(-time.Minute), Value: v})
+		}
+		b.Seed(values)
+		if got, ok := b.ScoreOf(sara); !ok || got.Total == nil || *got.Total != 3 {
+			t.Errorf("ScoreOf = %+v, %v", got, ok)
+		}
+		expect(t, b, "")
+	})
 }
 
 func TestDeskThatCannotStoreIsAskedAgain(t *testing.T) {

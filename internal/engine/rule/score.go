@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/score"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -136,8 +137,12 @@ func (e *Engine) scoreOf(st *subject, key string) (score.Result, bool) {
 }
 
 // ScoreHistory returns a score at from, from+step, … before to, each from the values that were live then.
-// It returns NotFound for an unknown table and Unavailable without telemetry.
+// Of q only subject and time are read. It returns Denied, Invalid, NotFound for an unknown table, and Unavailable
+// without telemetry.
 func (e *Engine) ScoreHistory(ctx context.Context, key string, q telemetry.Query, step time.Duration) ([]score.Result, error) {
+	if err := access.CheckSubject(ctx, q.Subject); err != nil {
+		return nil, err
+	}
 	if e.cfg.Telemetry == nil {
 		return nil, vigil.Errorf(vigil.Unavailable, "rule.scores", "no telemetry to read from")
 	}

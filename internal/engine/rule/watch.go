@@ -37,17 +37,63 @@ func (e *Engine) Unwatch(dev vigil.DeviceID) {
 	}
 }
 
+// leave ends what only this device could say: its technical alarms, and vital signs that it was the last to measure.
+// High alarms are latched, so they stay listed until somebody has seen them.
 func (e *Engine) leave(st *subject, dev vigil.DeviceID) {
+	at := e.cfg.Now().UnixNano()
 	st.mu.Lock()
+	for i := range st.conds {
+		if m := st.conds[i].metric; m >= 0 && st.last[m].device == dev {
+			e.abandon(st, st.conds, nil, i, at)
+		}
+	}
 	if d := st.devices[dev]; d != nil {
-		at := e.cfg.Now().UnixNano()
 		for i := range d.conds {
-			if d.conds[i].phase == active {
-				e.step(st, e.prog.rules[i], d, end, at)
-			}
+			e.abandon(st, d.conds, d, i, at)
 		}
 		delete(st.devices, dev)
 	}
+	st.mu.Unlock()
+	e.tell([]*subject{st})
+}
+
+// abandon ends a condition that nobody can judge any more.
+func (e *Engine) abandon(st *subject, conds []cond, d *device, i int, at int64) {
+	switch conds[i].phase {
+	case active:
+		e.step(st, e.prog.rules[i], d, end, at)
+	case pending:
+		conds[i] = cond{}
+	}
+}
+
+// Forget ends every condition of a subject and drops what is known of it, for example after a discharge. Its devices
+// are no longer watched.
+func (e *Engine) Forget(s vigil.Subject) {
+	v, ok := e.subjects.Load(s)
+	if !ok {
+		return
+	}
+	st := v.(*subject)
+	e.mu.Lock()
+	for dev, of := range e.watching {
+		if of == st {
+			delete(e.watching, dev)
+		}
+	}
+	e.mu.Unlock()
+	at := e.cfg.Now().UnixNano()
+	st.mu.Lock()
+	for i := range st.conds {
+		e.abandon(st, st.conds, nil, i, at)
+	}
+	for _, d := range st.devices {
+		for i := range d.conds {
+			e.abandon(st, d.conds, d, i, at)
+		}
+	}
+	fresh := e.newSubject(s)
+	st.last, st.scores, st.totals, st.devices, st.loaded = fresh.last, fresh.scores, nil, fresh.devices, false
 	st.mu.Unlock()
 	e.tell([]*subject{st})
 }
@@ -64,7 +110,7 @@ func (e *Engine) heard(st *subject, d *device, received int64) {
 		}
 	}
 	d.heard = max(d.heard, received)
-	if c := e.prog.noData; c != nil && d.conds[c.pos].phase == active {
+	if c := e.prog.noData; c != nil && d.conds[c.pos].phase == active && received > d.conds[c.pos].since {
 		e.step(st, c, d, end, received)
 	}
 }

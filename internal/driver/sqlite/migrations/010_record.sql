@@ -10,6 +10,7 @@ CREATE TABLE resource_version (
   version INTEGER NOT NULL,
   updated INTEGER NOT NULL,          -- Unix microseconds
   deleted INTEGER NOT NULL DEFAULT 0,
+  patients TEXT NOT NULL,            -- ids of the patients whose compartments hold this version, separated by spaces
   json    BLOB NOT NULL              -- begins with "{" while plain; other first bytes are free for compressed forms
 );
 CREATE UNIQUE INDEX resource_version_by_res ON resource_version (res, version);
@@ -21,7 +22,6 @@ CREATE TABLE resource (
   seq      INTEGER NOT NULL,         -- the current version
   updated  INTEGER NOT NULL,
   deleted  INTEGER NOT NULL DEFAULT 0,
-  patients TEXT NOT NULL DEFAULT '', -- ids of the patients whose compartments hold it, separated by spaces
   idx      BLOB NOT NULL             -- the search rows as written, so that an update removes exactly these
 );
 CREATE UNIQUE INDEX resource_by_id ON resource (type, id);

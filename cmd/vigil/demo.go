@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/server"
+	"github.com/vigil-health/vigil/internal/sim"
+)
+
+type demoCmd struct {
+	doorFlags `embed:""`
+	Past      time.Duration `help:"How much of the past the patients bring." default:"12h"`
+}
+
+func system(ctx context.Context) context.Context { return access.AsSystem(ctx, "cmd") }
+
+// Run implements the command.
+func (c *demoCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) error {
+	c.apply(&cfg)
+	began := time.Now()
+	h, err := sim.LoadHospital()
+	if err != nil {
+		return err
+	}
+	cfg.Demo, cfg.Site = true, h.Site
+	_, statErr := os.Stat(filepath.Join(cfg.Data, "records.db"))
+	fresh := statErr != nil
+	s, err := server.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		if err := c.seed(ctx, s, h); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	send, wait := s.Stream("sim", 4096)
+	ward := sim.NewWard(h, time.Now, send)
+	lived := make(chan error, 1)
+	go func() {
+		err := c.live(ctx, s, demoWard{ward, wait, fresh}, began)
+		if err != nil {
+			cancel() // a dead ward is no demonstration
+		}
+		lived <- err
+	}()
+	err = s.Run(ctx)
+	cancel()
+	return errors.Join(err, <-lived, s.Close())
+}
+
+func (c *demoCmd) seed(ctx context.Context, s *server.Server, h *sim.Hospital) error {
+	_, err := h.Seed(ctx, sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now, Since: max(c.Past, time.Hour) + 24*time.Hour})
+	return err
+}
+
+// demoWard is the ward and how to wait until all it said is on disk.
+type demoWard struct {
+	ward   *sim.Ward
+	settle func() error
+	fresh  bool
+}
+
+// live brings the past of the patients, says where to look, and lets the ward live.
+func (c *demoCmd) live(ctx context.Context, s *server.Server, w demoWard, began time.Time) error {
+	select {
+	case <-s.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	past := c.Past
+	if !w.fresh {
+		past = 0
+	}
+	if err := w.ward.Backfill(ctx, past, bar("filling in the patients' past")); err != nil {
+		return err
+	}
+	if err := w.settle(); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stdout, "A simulated hospital is alive at http://%s (ready after %s). Stop it with Ctrl-C.\n", s.Addr(), time.Since(began).Round(10*time.Millisecond))
+	return w.ward.Run(ctx)
+}
+
+// bar draws a progress bar on a terminal, and nothing elsewhere.
+func bar(title string) func(float64) {
+	info, err := os.Stderr.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(done float64) {
+		const width = 30
+		full := int(done*width + 0.5)
+		fmt.Fprintf(os.Stderr, "\r%s [%-*s] %3.0f %%", title, width, "##############################"[:full], done*100)
+		if full == width {
+			fmt.Fprintln(os.Stderr)
+		}
+	}
+}

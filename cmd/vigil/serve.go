@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/vigil-health/vigil/internal/server"
+)
+
+// doorFlags are the addresses that every running command shares; a flag wins over the file.
+type doorFlags struct {
+	Data  string  `help:"Data directory." placeholder:"DIR" env:"VIGIL_DATA_DIR"`
+	HTTP  *string `help:"Address of plain HTTP, empty for none." placeholder:"ADDR" env:"VIGIL_HTTP"`
+	HTTPS *string `help:"Address of HTTPS, empty for none." placeholder:"ADDR" env:"VIGIL_HTTPS"`
+	MQTT  *string `help:"Address of plain MQTT, empty for none." placeholder:"ADDR" env:"VIGIL_MQTT"`
+	MQTTS *string `help:"Address of MQTT over TLS, empty for none." placeholder:"ADDR" env:"VIGIL_MQTTS"`
+	TURN  *string `help:"Address of the video relay, empty for none." placeholder:"ADDR" env:"VIGIL_TURN"`
+}
+
+func (f doorFlags) apply(cfg *server.Config) {
+	if f.Data != "" {
+		cfg.Data = f.Data
+	}
+	for from, to := range map[*string]*string{f.HTTP: &cfg.HTTP, f.HTTPS: &cfg.HTTPS, f.MQTT: &cfg.MQTT, f.MQTTS: &cfg.MQTTS, f.TURN: &cfg.TURN} {
+		if from != nil {
+			*to = *from
+		}
+	}
+}
+
+type serveCmd struct {
+	doorFlags `embed:""`
+}
+
+// Run implements the command.
+func (c *serveCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) error {
+	c.apply(&cfg)
+	began := time.Now()
+	s, err := server.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	token, err := s.Engines.Accounts.SetupToken(system(ctx))
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	fmt.Fprintf(os.Stdout, "Vigil %s is ready at http://%s (%s)\n", version, s.Addr(), time.Since(began).Round(time.Millisecond))
+	if token != "" {
+		fmt.Fprintf(os.Stdout, "\n  First start: open http://%s/setup and enter this setup token:\n\n      %s\n\n", s.Addr(), token)
+	}
+	return errors.Join(s.Run(ctx), s.Close())
+}

@@ -1,0 +1,64 @@
+package rule
+
+import (
+	"slices"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
+)
+
+// After a restart: Restore what is open, CatchUp with what was acknowledged shortly before the end, Seed the newest
+// values, Watch what is bound, then Observe.
+
+// CatchUp evaluates reports that may not have been evaluated before a restart: each hands the recent ones to its
+// function, oldest first. What began and still holds is raised (the desk knows what it has already), what was open and
+// is over is ended; an episode that began and ended meanwhile is history and raises nothing.
+func (e *Engine) CatchUp(each func(fn func(*vigil.Report) error) error) error {
+	met := map[*subject]bool{}
+	err := each(func(r *vigil.Report) error {
+		if !r.Subject.Valid() {
+			return nil
+		}
+		st := e.subject(r.Subject)
+		met[st] = true
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		e.load(st)
+		e.report(st, r)
+		st.acts = slices.DeleteFunc(st.acts, func(a act) bool { return a.step == update })
+		return nil
+	})
+	list := make([]*subject, 0, len(met))
+	for st := range met {
+		st.mu.Lock()
+		st.acts = slices.DeleteFunc(st.acts, func(a act) bool {
+			live := st.cond(a.rule, a.dev)
+			return a.step == begin && (live.phase != active || live.since != a.cond.since) || a.step == end && !a.cond.raised
+		})
+		st.mu.Unlock()
+		list = append(list, st)
+	}
+	e.tell(list)
+	return err
+}
+
+// Seed takes over the newest value of series, so that scores are whole again after a restart. It raises nothing.
+func (e *Engine) Seed(values []telemetry.Value) {
+	for _, v := range values {
+		m, ok := e.prog.index[v.Metric]
+		if !ok || !v.Subject.IsPatient() || v.Quality&vigil.QualityQuestionable != 0 {
+			continue
+		}
+		st := e.subject(v.Subject)
+		st.mu.Lock()
+		e.load(st)
+		at := v.Time.UnixNano()
+		if st.last[m].time < at {
+			st.last[m] = reading{value: v.Value, time: at, received: v.Received.UnixNano(), device: v.Device}
+		}
+		for _, in := range e.prog.inputs[m] {
+			st.setInput(in, m, vigil.Sample{Metric: v.Metric, Time: at, Value: v.Value})
+		}
+		st.mu.Unlock()
+	}
+}

@@ -1,0 +1,98 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/vigil-health/vigil"
+)
+
+// Config is everything a site may set. Every field has a default; without any file Vigil starts with all of them.
+type Config struct {
+	Data string `yaml:"data"` // one directory for everything
+	Site string `yaml:"site"` // name of the hospital
+
+	HTTP  string `yaml:"http"`  // plain HTTP, loopback; "" is off
+	HTTPS string `yaml:"https"` // HTTPS with the own authority; "" is off
+	MQTT  string `yaml:"mqtt"`  // plain MQTT, loopback; "" is off
+	MQTTS string `yaml:"mqtts"` // MQTT over TLS; "" is off
+	TURN  string `yaml:"turn"`  // relay for video, UDP and TCP; "" is off
+
+	Devices string        `yaml:"devices"` // directory with the site's own device profiles
+	SMTP    SMTPConfig    `yaml:"smtp"`
+	Webhook WebhookConfig `yaml:"webhook"`
+
+	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
+	Demo    bool   `yaml:"-"`
+	Version string `yaml:"-"`
+}
+
+// SMTPConfig is the mail server for pages by e-mail.
+type SMTPConfig struct {
+	Host     string            `yaml:"host"`
+	Port     int               `yaml:"port"`
+	From     string            `yaml:"from"`
+	Login    string            `yaml:"login"`
+	Password string            `yaml:"password"`
+	Plain    bool              `yaml:"plain"` // a server on this machine without TLS
+	Link     string            `yaml:"link"`  // address of the user interface
+	To       map[string]string `yaml:"to"`    // Practitioner/<id> or role → address
+}
+
+// WebhookConfig is where pages are posted, signed with the secret.
+type WebhookConfig struct {
+	Secret string            `yaml:"secret"`
+	To     map[string]string `yaml:"to"` // Practitioner/<id>, role, or "*" → URL
+}
+
+// DefaultConfig is what runs without any configuration.
+func DefaultConfig() Config {
+	return Config{
+		Data: "vigil-data", Site: "My hospital",
+		HTTP: "127.0.0.1:8080", HTTPS: ":8443", MQTT: "127.0.0.1:1883", MQTTS: ":8883", TURN: "0.0.0.0:3478",
+	}
+}
+
+// LoadConfig reads a YAML file over the defaults. An absent file is no error when it is not asked for by name.
+func LoadConfig(path string, asked bool) (Config, error) {
+	cfg := DefaultConfig()
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		return cfg, nil
+	}
+	if err != nil {
+		return cfg, vigil.Errorf(vigil.Invalid, "server.config", "the configuration cannot be read: %w", err)
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&cfg); err != nil {
+		return cfg, vigil.Errorf(vigil.Invalid, "server.config", "%s: %s", path, yaml.FormatError(err, false, true))
+	}
+	return cfg, nil
+}
+
+// path returns a place in the data directory.
+func (c Config) path(elem ...string) string {
+	return filepath.Join(append([]string{c.Data}, elem...)...)
+}
+
+// prepare makes the data directory and holds that only one process uses it.
+func (c Config) prepare() (unlock func() error, err error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, vigil.Errorf(vigil.Unavailable, "server.data", "the data directory cannot be made: %w", err)
+	}
+	f, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, vigil.Errorf(vigil.Unavailable, "server.data", "the data directory cannot be written: %w", err)
+	}
+	if err := lock(f); err != nil {
+		f.Close()
+		return nil, vigil.Errorf(vigil.Conflict, "server.data", "another Vigil runs on %s; stop it, or choose another directory with --data", c.Data)
+	}
+	fmt.Fprintf(f, "%d\n", os.Getpid()) //nolint:errcheck // for people only
+	return f.Close, nil
+}

@@ -1,0 +1,299 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/api/fhirapi"
+	"github.com/vigil-health/vigil/internal/api/webapi"
+	"github.com/vigil-health/vigil/internal/driver/turn"
+	"github.com/vigil-health/vigil/internal/protocol/mqtt"
+	"github.com/vigil-health/vigil/internal/protocol/rest"
+	"github.com/vigil-health/vigil/web"
+)
+
+// doors are what the house opens to the outside: listeners, protocols and HTTP handlers.
+type doors struct {
+	engines *Engines
+	http    net.Listener
+	https   net.Listener
+	mqtt    net.Listener
+	mqtts   net.Listener
+	turn    *turn.Server
+	broker  *mqtt.Broker
+	rest    *rest.Door
+	api     *webapi.API
+	apps    *http.ServeMux
+	handler http.Handler
+	ready   atomic.Bool
+}
+
+// openDoors listens everywhere first, so that a taken port is known before anything runs.
+func openDoors(cfg Config, e *Engines, log *slog.Logger) (d *doors, err error) {
+	d = &doors{engines: e, apps: http.NewServeMux(), rest: rest.New()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	var cert *tls.Config
+	if cfg.HTTPS != "" || cfg.MQTTS != "" {
+		if cert, err = certificates(cfg.path("tls")); err != nil {
+			return d, err
+		}
+	}
+	for _, l := range []struct {
+		to        *net.Listener
+		name, at  string
+		encrypted bool
+	}{{&d.http, "http", cfg.HTTP, false}, {&d.https, "https", cfg.HTTPS, true}, {&d.mqtt, "mqtt", cfg.MQTT, false}, {&d.mqtts, "mqtts", cfg.MQTTS, true}} {
+		if l.at == "" {
+			continue
+		}
+		raw, err := net.Listen("tcp", l.at)
+		if err != nil {
+			return d, vigil.Errorf(vigil.Unavailable, "server.listen", "%s cannot listen on %s: %w; free the port, or choose another with --%s", l.name, l.at, err, l.name)
+		}
+		if *l.to = raw; l.encrypted {
+			*l.to = tls.NewListener(raw, cert)
+		}
+	}
+	if cfg.TURN != "" {
+		secret, err := secretFile(cfg.path("turn.secret"))
+		if err != nil {
+			return d, err
+		}
+		if d.turn, err = turn.Serve(turn.Config{Listen: cfg.TURN, Public: outward(), Secret: secret, Now: time.Now}); err != nil {
+			return d, err
+		}
+	}
+	var in []net.Listener
+	for _, l := range []net.Listener{d.mqtt, d.mqtts} {
+		if l != nil {
+			in = append(in, l)
+		}
+	}
+	d.broker = mqtt.New(mqtt.Config{Listeners: in})
+	d.api = webapi.New(d.webConfig(cfg, log))
+	d.handler = d.mux(cfg, log)
+	return d, nil
+}
+
+// outward returns this machine's own address towards others, for relays; loopback when it has none.
+func outward() netip.Addr {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() && p.Addr().IsGlobalUnicast() {
+			return p.Addr()
+		}
+	}
+	return netip.Addr{}
+}
+
+func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
+	e := d.engines
+	return webapi.Config{
+		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
+		Census: e.Census, Ingest: e.Ingest, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
+		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
+		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Now:  time.Now, Log: log,
+	}
+}
+
+// ice offers the own relay under the name by which the browser reached us.
+func (d *doors) ice(user, host string) []webapi.ICEServer {
+	if d.turn == nil {
+		return nil
+	}
+	c := d.turn.Credentials(user, trimPort(host))
+	return []webapi.ICEServer{{URLs: c.URLs, Username: c.Username, Credential: c.Credential}}
+}
+
+// mux is the map of the doors (ARCHITECTURE.md, section 8).
+func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	api := d.api.Handler()
+	mux.Handle("/api/", api)
+	mux.Handle("/live", api)
+	mux.Handle("/api/app/", http.NewCrossOriginProtection().Handler(d.apps))
+	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		door.ServeHTTP(w, d.api.Authenticate(r))
+	}))
+	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
+	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
+	mux.Handle("/ingest/", d.rest.Handler())
+	mux.Handle("/ingest", d.rest.Handler())
+	mux.HandleFunc("/mqtt", d.mqttSocket)
+	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(newMetrics(d.engines), promhttp.HandlerOpts{})))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", d.readyz)
+	mux.Handle("/", ui(web.Dist()))
+	return secure(mux)
+}
+
+// readyz answers 200 while the house serves and acknowledges.
+func (d *doors) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !d.ready.Load() {
+		http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
+		return
+	}
+	if h := d.engines.Telemetry.Health(); !h.Acknowledging {
+		http.Error(w, h.Reason, http.StatusServiceUnavailable)
+		return
+	}
+	w.Write([]byte("ready\n"))
+}
+
+// mqttSocket speaks MQTT over a WebSocket (MQTT 5.0, section 6).
+func (d *doors) mqttSocket(w http.ResponseWriter, r *http.Request) {
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
+	if err != nil {
+		return
+	}
+	ws.SetReadLimit(1 << 20)
+	ctx := context.WithoutCancel(r.Context())
+	d.broker.ServeConn(ctx, websocket.NetConn(ctx, ws, websocket.MessageBinary))
+}
+
+// loopbackOnly keeps what tells about the house from strangers.
+func loopbackOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			http.Error(w, "only from this machine", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// secure sets the headers that every answer carries. No inline script, no inline style, nothing from elsewhere.
+func secure(h http.Handler) http.Handler {
+	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " +
+		"media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		head := w.Header()
+		head.Set("Content-Security-Policy", policy)
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Referrer-Policy", "no-referrer")
+		head.Set("Cross-Origin-Opener-Policy", "same-origin")
+		head.Set("Permissions-Policy", "camera=(self), microphone=(self), geolocation=()")
+		if r.TLS != nil {
+			head.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ui serves the built interface; every unknown path is a page of it.
+func ui(dist fs.FS) http.Handler {
+	files := http.FileServerFS(dist)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if info, err := fs.Stat(dist, name); name == "" || err != nil || info.IsDir() {
+			if strings.HasPrefix(name, "assets/") {
+				http.NotFound(w, r)
+				return
+			}
+			name = "index.html"
+		}
+		if _, err := fs.Stat(dist, "index.html"); err != nil {
+			http.Error(w, "The user interface is not built into this binary. Run `make build`, or use the API at /api and /fhir.", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(name, "assets/") { // names carry a hash of the content
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			if packed, ok := packedAsset(dist, name, r); ok {
+				w.Header().Set("Content-Encoding", "gzip")
+				w.Header().Set("Content-Type", packed.kind)
+				w.Header().Add("Vary", "Accept-Encoding")
+				w.Write(packed.bytes) //nolint:errcheck // the client is gone
+				return
+			}
+		}
+		if name == "index.html" {
+			http.ServeFileFS(w, r, dist, name)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
+}
+
+type asset struct {
+	kind  string
+	bytes []byte
+}
+
+// packedAsset returns the .gz that the build made beside an asset, when the browser takes it.
+func packedAsset(dist fs.FS, name string, r *http.Request) (asset, bool) {
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		return asset{}, false
+	}
+	b, err := fs.ReadFile(dist, name+".gz")
+	if err != nil {
+		return asset{}, false
+	}
+	kind := "application/octet-stream"
+	switch {
+	case strings.HasSuffix(name, ".js"):
+		kind = "text/javascript; charset=utf-8"
+	case strings.HasSuffix(name, ".css"):
+		kind = "text/css; charset=utf-8"
+	}
+	return asset{kind, b}, true
+}
+
+func (d *doors) address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+func (d *doors) listeners() (out []net.Listener) {
+	for _, l := range []net.Listener{d.http, d.https} {
+		if l != nil {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (d *doors) close() error {
+	var errs []error
+	for _, l := range []net.Listener{d.http, d.https, d.mqtt, d.mqtts} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if d.turn != nil {
+		errs = append(errs, d.turn.Close())
+	}
+	return errors.Join(errs...)
+}

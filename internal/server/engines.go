@@ -1,0 +1,258 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/catalog"
+	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/audit"
+	"github.com/vigil-health/vigil/internal/engine/census"
+	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/ingest"
+	"github.com/vigil-health/vigil/internal/engine/notify"
+	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/rule"
+	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
+)
+
+// Engines is what the house does, on its embedded stores.
+type Engines struct {
+	db        *sqlite.DB
+	log       *pebble.Log
+	series    *pebble.Series
+	logger    *slog.Logger
+	Audit     *audit.Trail
+	Records   *record.Store
+	Accounts  *access.Accounts
+	Census    *census.Census
+	Devices   *registry.Registry
+	Telemetry *telemetry.Store
+	Desk      *alarm.Desk
+	Rules     *rule.Engine
+	Post      *notify.Post
+	App       *notify.App
+	Consults  *consult.Desk
+	Schedule  *schedule.Schedule
+	Ingest    *ingest.Pipeline
+	Profiles  map[string]*catalog.Profile
+	limits    *sqlite.Limits
+	stopped   bool
+}
+
+// openEngines opens the stores and builds the engines on them, lower ones first.
+func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines, err error) {
+	e = &Engines{logger: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close())
+		}
+	}()
+	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
+		return e, err
+	}
+	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: log}); err != nil {
+		return e, err
+	}
+	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: log}); err != nil {
+		return e, err
+	}
+	if e.Telemetry, err = telemetry.Open(ctx, telemetry.Config{Log: e.log, Series: e.series, Now: time.Now, Logger: log}); err != nil {
+		return e, fmt.Errorf("open telemetry: %w", err)
+	}
+	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
+	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
+	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
+	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
+		return e, fmt.Errorf("open census: %w", err)
+	}
+	if err = e.openDevices(ctx, cfg); err != nil {
+		return e, err
+	}
+	return e, e.openWatch(ctx, cfg)
+}
+
+// openDevices reads the catalogue and the registry and lays the path of a sample.
+func (e *Engines) openDevices(ctx context.Context, cfg Config) (err error) {
+	if e.Profiles, err = catalog.Devices(); err != nil {
+		return err
+	}
+	if cfg.Devices != "" {
+		own, err := catalog.LoadDevices(os.DirFS(cfg.Devices), ".")
+		if err != nil {
+			return err
+		}
+		maps.Copy(e.Profiles, own)
+	}
+	mappers := map[string]*ingest.Mapper{}
+	for key, p := range e.Profiles {
+		if mappers[key], err = ingest.Compile(p); err != nil {
+			return err
+		}
+	}
+	e.Devices, err = registry.Open(ctx, registry.Config{
+		Backend: e.db.Registry(), Now: time.Now, Rand: rand.Reader, Bound: e.bound,
+		Known:   func(p string) bool { return e.Profiles[p] != nil },
+		Gateway: func(p string) bool { return e.Profiles[p] != nil && e.Profiles[p].Kind == "gateway" },
+	})
+	if err != nil {
+		return fmt.Errorf("open registry: %w", err)
+	}
+	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers})
+	return nil
+}
+
+// openWatch builds what watches over patients: desk, post, rules, consults, schedule.
+func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
+	chains, err := catalog.Chains()
+	if err != nil {
+		return err
+	}
+	rules, err := catalog.Rules()
+	if err != nil {
+		return err
+	}
+	scores, err := catalog.Scores()
+	if err != nil {
+		return err
+	}
+	if err := e.openPost(cfg); err != nil {
+		return err
+	}
+	e.Desk = alarm.NewDesk(alarm.Config{
+		Book: e.db.Alarms(), Chains: chains, OnCall: e.Census, Pager: e.Post, Now: time.Now, Log: e.logger,
+		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) },
+		Audit: func(ctx context.Context, ev alarm.AuditEvent) {
+			if err := e.Audit.Later(ctx, audit.Entry{Action: "alarm." + ev.What, What: ev.Alarm, Outcome: "ok"}); err != nil {
+				e.logger.Warn("audit.alarm", "error", err)
+			}
+		},
+	})
+	e.limits = e.db.Limits()
+	e.Rules, err = rule.New(rule.Config{
+		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
+	})
+	if err != nil {
+		return fmt.Errorf("compile rules: %w", err)
+	}
+	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
+	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	return nil
+}
+
+func newID() string {
+	b := make([]byte, 16)
+	rand.Read(b) //nolint:errcheck // never fails
+	return hex.EncodeToString(b)
+}
+
+// catchUp is how far back rules read the log again after a restart: longer than any delay.
+const catchUp = 10 * time.Minute
+
+// start brings desk and rules to where they were, then opens the stream. Reports that were acknowledged but not yet
+// judged when the process ended are judged now; the desk knows what it had raised already.
+func (e *Engines) start(ctx context.Context) error {
+	ctx = access.AsSystem(ctx, "server")
+	if err := e.Desk.Restore(ctx); err != nil {
+		return err
+	}
+	if err := e.Post.Restore(ctx); err != nil {
+		return err
+	}
+	open, err := e.Desk.Open(ctx, alarm.Filter{})
+	if err != nil {
+		return err
+	}
+	e.Rules.Restore(open)
+	since := time.Now().Add(-catchUp)
+	err = e.Rules.CatchUp(func(fn func(*vigil.Report) error) error {
+		return e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
+			e.Devices.Heard(r)
+			return fn(r)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("read the log again: %w", err)
+	}
+	for _, b := range e.Devices.Current("") {
+		values, err := e.Telemetry.Last(ctx, b.Subject)
+		if err != nil {
+			return err
+		}
+		e.Rules.Seed(values)
+		e.Rules.Watch(b.Subject, b.Device, b.From)
+	}
+	e.Telemetry.Consume("registry", func(list []*vigil.Report) {
+		for _, r := range list {
+			e.Devices.Heard(r)
+		}
+	})
+	e.Telemetry.Consume("rules", e.Rules.Observe)
+	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
+	return nil
+}
+
+// parts are the engines that run by themselves.
+func (e *Engines) parts() []part {
+	return []part{
+		{"telemetry", func(ctx context.Context) error {
+			e.Telemetry.Start(context.WithoutCancel(ctx))
+			<-ctx.Done()
+			return nil
+		}},
+		{"ingest", e.Ingest.Run},
+		{"desk", e.Desk.Run},
+		{"post", e.Post.Run},
+		{"schedule", e.Schedule.Run},
+		{"rules", func(ctx context.Context) error {
+			t := time.NewTicker(time.Second)
+			defer t.Stop()
+			for {
+				select {
+				case now := <-t.C:
+					e.Rules.Tick(now)
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		}},
+	}
+}
+
+// close stops the stream and frees the stores: what reads before what is read.
+func (e *Engines) close() error {
+	if e.stopped {
+		return nil
+	}
+	e.stopped = true
+	var errs []error
+	if e.Telemetry != nil {
+		errs = append(errs, e.Telemetry.Close())
+	}
+	if e.series != nil {
+		errs = append(errs, e.series.Close())
+	}
+	if e.log != nil {
+		errs = append(errs, e.log.Close())
+	}
+	if e.Audit != nil {
+		errs = append(errs, e.Audit.Close())
+	}
+	if e.db != nil {
+		errs = append(errs, e.db.Close())
+	}
+	return errors.Join(errs...)
+}

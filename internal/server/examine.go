@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/sqlite"
+)
+
+// Finding is one thing that the examination looked at, in plain words with its mend.
+type Finding struct {
+	Name string
+	OK   bool
+	Text string
+}
+
+// Examine looks at an installation that is not running: the directory, its space, the stores. It changes nothing that
+// a start would not.
+func Examine(_ context.Context, cfg Config) ([]Finding, error) {
+	var out []Finding
+	add := func(name string, ok bool, format string, args ...any) {
+		out = append(out, Finding{name, ok, fmt.Sprintf(format, args...)})
+	}
+	if _, err := os.Stat(cfg.Data); os.IsNotExist(err) {
+		add("data", true, "%s does not exist yet; the first start makes it", cfg.Data)
+		return out, nil
+	}
+	unlock, err := cfg.prepare()
+	if err != nil {
+		if vigil.KindOf(err) == vigil.Conflict {
+			add("data", true, "a Vigil is running on %s; its state is at /api/status and on the System page. Stop it to examine the stores", cfg.Data)
+			return out, nil
+		}
+		add("data", false, "%s", vigil.Message(err))
+		return out, nil
+	}
+	defer unlock() //nolint:errcheck // the process ends
+	add("data", true, "%s can be written", cfg.Data)
+	free := diskFree(cfg.Data)
+	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
+	db, err := sqlite.Open(cfg.path("records.db"))
+	if err != nil {
+		add("records", false, "the record store cannot be opened: %v. Restore records.db from a backup, or move it away to start anew", err)
+	} else {
+		var answer string
+		err := db.Read().QueryRow("PRAGMA quick_check").Scan(&answer)
+		add("records", err == nil && answer == "ok", "quick check of the record store says %q", answer)
+		db.Close()
+	}
+	log, err := pebble.OpenLog(cfg.path("log"), pebble.Options{})
+	if err != nil {
+		add("log", false, "the telemetry log cannot be opened: %v", err)
+	} else {
+		add("log", true, "the telemetry log opens")
+		log.Close()
+	}
+	series, err := pebble.OpenSeries(cfg.path("series"), pebble.Options{})
+	if err != nil {
+		add("series", false, "the series store cannot be opened: %v", err)
+	} else {
+		add("series", true, "the series store opens")
+		series.Close()
+	}
+	return out, nil
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/driver/smtp"
+	"github.com/vigil-health/vigil/internal/driver/webhook"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/ingest"
+	"github.com/vigil-health/vigil/internal/engine/notify"
+	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/engine/rule"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// profiles tells the rules who a subject is: age group, unit, flags, personal limits.
+type profiles struct{ e *Engines }
+
+// LimitsFor implements rule.Limits.
+func (p profiles) LimitsFor(ctx context.Context, s vigil.Subject) (rule.Profile, error) {
+	out := rule.Profile{AgeGroup: rule.Adult, Unit: p.e.Census.UnitOf(s), Flags: map[string]bool{}}
+	if pat, ok := p.e.Census.Patient(s.ID()); ok && s.IsPatient() {
+		out.AgeGroup = rule.AgeGroup(pat.Birth, time.Now())
+		for _, f := range pat.Flags {
+			out.Flags[f.Kind] = true
+		}
+	}
+	var err error
+	out.Personal, err = p.e.limits.GetLimits(ctx, s)
+	return out, err
+}
+
+// interval says how often a device is expected to speak: its profile's silence, or never for those that speak on demand.
+func (e *Engines) interval(id vigil.DeviceID) time.Duration {
+	d, ok := e.Devices.Lookup(id)
+	if !ok {
+		return 0
+	}
+	p := e.Profiles[d.Profile]
+	if p == nil || p.Silence == "" {
+		return -1
+	}
+	silence, err := time.ParseDuration(p.Silence)
+	if err != nil {
+		return -1
+	}
+	return silence / 3 // the rule waits three intervals
+}
+
+// bound keeps the rules' watch for silence in step with bindings.
+func (e *Engines) bound(_ context.Context, b vigil.Binding) {
+	if e.Rules == nil {
+		return
+	}
+	if b.Covers(time.Now()) {
+		e.Rules.Watch(b.Subject, b.Device, b.From)
+	} else if !b.To.IsZero() {
+		e.Rules.Unwatch(b.Device)
+	}
+}
+
+// communications writes consults to the record.
+type communications struct{ store *record.Store }
+
+// Create implements consult.Records.
+func (c communications) Create(ctx context.Context, r fhir.Resource) error {
+	_, err := c.store.Create(access.AsSystem(ctx, "consult"), r)
+	return err
+}
+
+// routes are the ways to a recipient: the live screen first, then what the site configured for the person, his role or all.
+type routes struct{ cfg Config }
+
+// Routes implements notify.Book.
+func (r routes) Routes(_ context.Context, to alarm.Recipient) ([]notify.Route, error) {
+	out := []notify.Route{{Channel: notify.AppChannel, To: to.ID}}
+	for channel, book := range map[string]map[string]string{"webhook": r.cfg.Webhook.To, "email": r.cfg.SMTP.To} {
+		for _, key := range []string{to.ID, to.Role, "*"} {
+			if addr := book[key]; addr != "" {
+				out = append(out, notify.Route{Channel: channel, To: addr})
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// openPost builds the channels that the site configured.
+func (e *Engines) openPost(cfg Config) error {
+	e.App = notify.NewApp()
+	channels := map[string]notify.Channel{notify.AppChannel: e.App}
+	if len(cfg.Webhook.To) > 0 {
+		hook, err := webhook.New(webhook.Config{Secret: []byte(cfg.Webhook.Secret), Now: time.Now})
+		if err != nil {
+			return err
+		}
+		channels["webhook"] = hook
+	}
+	if len(cfg.SMTP.To) > 0 {
+		s := cfg.SMTP
+		mail, err := smtp.New(smtp.Config{Host: s.Host, Port: s.Port, From: s.From, Login: s.Login, Password: s.Password, Plain: s.Plain, Link: s.Link})
+		if err != nil {
+			return err
+		}
+		channels["email"] = mail
+	}
+	e.Post = notify.NewPost(notify.Config{
+		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,
+		UnitName: func(_ context.Context, unit string) string {
+			u, _ := e.Census.Unit(unit)
+			return u.Name
+		},
+		Wanted: func(ctx context.Context, m notify.Message) bool {
+			al, err := e.Desk.Get(access.AsSystem(ctx, "post"), m.Alarm)
+			return err != nil || al.Open() && al.AckedBy == ""
+		},
+	})
+	return nil
+}
+
+// intake is where protocols bring devices and their messages.
+type intake struct{ e *Engines }
+
+// Authenticate implements protocol.Intake.
+func (i intake) Authenticate(id vigil.DeviceID, token string) error {
+	return i.e.Devices.Authenticate(id, token)
+}
+
+// MaySpeakFor implements protocol.Intake.
+func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool {
+	return i.e.Devices.MaySpeakFor(connected, other)
+}
+
+// Accept implements protocol.Intake.
+func (i intake) Accept(m ingest.Message, done func(error)) { i.e.Ingest.Accept(m, done) }
+
+// trimPort returns the host of host:port.
+func trimPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i]
+	}
+	return host
+}

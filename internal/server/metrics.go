@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/alarm"
+)
+
+// metrics reads the engines' own counters when it is scraped; the path of a sample pays nothing for it.
+type metrics struct{ e *Engines }
+
+func newMetrics(e *Engines) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), metrics{e})
+	return r
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("vigil_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector; the metrics are described as they are collected.
+func (m metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (m metrics) Collect(out chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	passed, failed := desc("ingest_step_passed_total", "Messages that passed a step.", "step"), desc("ingest_step_stopped_total", "Messages that a step set aside.", "step")
+	for _, s := range m.e.Ingest.Steps() {
+		count(passed, float64(s.Passed.Load()), s.Name)
+		count(failed, float64(s.Failed.Load()), s.Name)
+	}
+	count(desc("ingest_values_total", "Values handed to the log."), float64(m.e.Ingest.Values()))
+	h := m.e.Telemetry.Health()
+	ack := 0.0
+	if h.Acknowledging {
+		ack = 1
+	}
+	gauge(desc("telemetry_acknowledging", "1 while the store acknowledges."), ack)
+	count(desc("telemetry_reports_total", "Reports acknowledged since start."), float64(h.Appended))
+	count(desc("telemetry_log_bytes_total", "Bytes logged since start."), float64(h.Bytes))
+	gauge(desc("telemetry_queue", "Reports that wait for the disk."), float64(h.QueueLen))
+	count(desc("telemetry_damaged_total", "Damaged records met and left out."), float64(h.Quarantined))
+	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
+	defer cancel()
+	if counts, err := m.e.db.Quarantine().Counts(ctx, ""); err == nil {
+		d := desc("ingest_quarantine", "Messages that wait in the quarantine.", "reason")
+		for _, c := range counts {
+			gauge(d, float64(c.Count), string(c.Reason))
+		}
+	}
+	if open, err := m.e.Desk.Open(ctx, alarm.Filter{}); err == nil {
+		n := map[vigil.Priority]int{}
+		for _, a := range open {
+			n[a.Priority]++
+		}
+		d := desc("alarm_open", "Items on the desk.", "priority")
+		for p := vigil.PriorityNone; p <= vigil.PriorityHigh; p++ {
+			gauge(d, float64(n[p]), p.String())
+		}
+	}
+}

@@ -1,0 +1,10 @@
+// The English catalogue, one module per area. Another language is another folder with the same names.
+export { common } from './en/common'
+export { shell } from './en/shell'
+export { central } from './en/central'
+export { patient } from './en/patient'
+export { alerts } from './en/alerts'
+export { portal } from './en/portal'
+export { start } from './en/start'
+export { devices } from './en/devices'
+export { system } from './en/system'

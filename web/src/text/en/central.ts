@@ -1,0 +1,18 @@
+export const central = {
+  title: 'Central station', attention: 'Attention', sorted: (n: number) => `${n} open · sorted by urgency`, coming: 'Coming up', showRail: (n: number) => `Attention ${n}`,
+  quiet: 'No open alarms. Nice.', quietText: 'New alarms, calls and tasks will stand here, the most urgent first.',
+  acknowledge: 'Acknowledge', openChart: 'Open chart', video: 'Video', pause: '2 min', going: "I'm going", talk: 'Talk', message: 'Message', escalate: 'Escalate now',
+  bed: (label: string) => `Bed ${label}`, limit: (v: string) => `limit ${v}`, paging: (who: string) => `Paging ${who}`, next: (text: string, left: string) => `next: ${text} in ${left}`,
+  free: 'Free', cleaning: 'Cleaning', standby: 'Standby', admit: 'Admit patient', until: (t: string) => `back ${t}`, left: (min: number) => `${min} min left`,
+  roomSensor: (t: string, h: string) => `Room sensor: ${t} °C · ${h} % RH`,
+  noData: (age: string) => `No data for ${age}`, hidden: 'Last values hidden', check: (cause: string) => `check ${cause}`, more: (n: number) => `+${n}`,
+  news: 'NEWS2', training: 'TRAINING', due: (t: string) => t, ackBy: (who: string) => `Acknowledged by ${who}`, alarmsOff: (until: string, who: string) => `Alarms off until ${until}, ${who}`,
+  keys: { bed: 'bed', move: 'move', open: 'open', ack: 'acknowledge', pause: 'pause audio', all: 'all keys' },
+  online: (a: number, b: number) => `${a} of ${b} devices online`, delay: (ms: number) => `Delay ${ms} ms`, shift: (s: string) => `Shift: ${s}`,
+  silent: 'This screen cannot play sound.', loadingWard: 'The ward', noBeds: 'This unit has no beds yet', noBedsText: 'Beds appear here once they are set up.',
+  unitMap: (name: string) => `${name} · beds`, openMap: 'Open list', staff: (n: number) => `Staff ${n}`, room: (t: string, h: string) => `${t} °C · ${h} %`,
+  list: { bed: 'Bed', patient: 'Patient', hr: 'HR', spo2: 'SpO₂', rr: 'RR', bp: 'BP', map: 'MAP', t: 'T', news: 'NEWS2', alarm: 'Alarm', nurse: 'Nurse' },
+  escalateTitle: 'Escalate now?', escalateText: (s: string) => `This pages the next step of the chain at once: ${s}`, escalateDo: 'Escalate', admitTitle: (l: string) => `Admit to bed ${l}`,
+  admitKnown: 'Patient on record', admitNew: 'New patient', family: 'Family name', given: 'Given name', born: 'Birth date', sex: 'Sex', mrn: 'Patient number', admitDo: 'Admit', search: 'Search by name or number',
+  sexes: { F: 'Female', M: 'Male', O: 'Other', U: 'Unknown' }, admitted: 'Patient admitted', minutes: (n: number) => `${n} min`, eta: (n: number) => `in ${n} min`, atHome: 'at home',
+}

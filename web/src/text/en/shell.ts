@@ -1,0 +1,16 @@
+export const shell = {
+  brand: 'Vigil', pages: 'Pages', find: 'Find patient, device, room', findTitle: 'Find anything', noHit: 'Nothing found for that.', skip: 'Skip to the content',
+  central: 'Central station', alerts: 'Alerts', devices: 'Devices', quarantine: 'Quarantine', status: 'System status', help: 'Help', components: 'Components',
+  patients: 'Patients', devicesGroup: 'Devices', pagesGroup: 'Pages',
+  unit: 'Unit', units: (beds: number, live: number) => `${beds} beds · ${live} live`,
+  view: 'View', tiles: 'Tiles', list: 'List', high: 'High', medium: 'Medium', low: 'Low', alarmCount: (n: number, p: string) => `${n} ${p.toLowerCase()} priority, open the alerts`,
+  audioOn: 'Audio on', audioUntested: 'Sound not tested', audioBlocked: 'Sound is off', audioPaused: (left: string) => `Paused ${left}`,
+  live: 'Live', connecting: 'Connecting', reconnecting: 'Reconnecting', lost: (at: string) => `Not live since ${at}`,
+  lostBanner: (at: string) => `Not live since ${at}. Values are hidden until the connection is back. The page recovers by itself.`,
+  notAcknowledging: 'The server does not confirm data at the moment. Devices keep what they send.',
+  user: 'Your menu', theme: 'Theme', themes: { ward: 'Ward (dark)', day: 'Day (light)', night: 'Night (dim)', contrast: 'High contrast' }, signOut: 'Sign out',
+  keys: 'Single-key shortcuts', on: 'on', off: 'off', training: 'Simulated hospital',
+  soundTitle: 'Test the sound', soundText: 'This workstation has to prove that its alarms can be heard. Press play, listen, and tell what you heard.',
+  playHigh: 'Play high', playMedium: 'Play medium', playLow: 'Play low', heard: 'I heard it', notHeard: 'I heard nothing', volume: 'Volume (high alarms have a floor)',
+  notHeardHelp: 'Check the speaker and the volume of this computer, then play again. Until then this screen warns only by picture.',
+}
