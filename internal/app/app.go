@@ -40,7 +40,7 @@ type Setting struct {
 
 // Page is one entry of the menu.
 type Page struct {
-	Path  string // in the user interface, "/medication"
+	Path  string // in the user interface, "/app/medication"
 	Title string
 	Icon  string
 	Roles Roles

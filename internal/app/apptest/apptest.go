@@ -65,8 +65,8 @@ func contents(t *testing.T, a app.App) {
 		}
 	}
 	for _, p := range a.Pages {
-		if !strings.HasPrefix(p.Path, "/"+a.Name) || p.Title == "" || p.Icon == "" || len(p.Roles.List()) == 0 {
-			t.Errorf("page %q needs a path below /%s, a title, an icon and roles", p.Path, a.Name)
+		if !strings.HasPrefix(p.Path, "/app/"+a.Name) || p.Title == "" || p.Icon == "" || len(p.Roles.List()) == 0 {
+			t.Errorf("page %q needs a path below /app/%s, a title, an icon and roles", p.Path, a.Name)
 		}
 	}
 }

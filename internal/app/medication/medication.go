@@ -82,7 +82,7 @@ func (m *Medication) App() app.App {
 			{Key: "watch", Value: m.cfg.Watch.String(), Text: "A double dose stays listed so long, even when acknowledged."},
 			{Key: "time_zone", Value: m.cfg.Location.String(), Text: "The time zone of the times of day in prescriptions."},
 		},
-		Pages:    []app.Page{{Path: "/medication", Title: "Medication", Icon: "pill", Roles: staff}},
+		Pages:    []app.Page{{Path: "/app/medication", Title: "Medication", Icon: "pill", Roles: staff}},
 		Start:    m.start,
 		Simulate: m.simulate,
 	}

@@ -61,7 +61,7 @@ func (a *RPM) App() app.App {
 			{Key: "silent_days", Value: strconv.Itoa(a.cfg.SilentDays), Text: "A task is raised after so many days without a reading."},
 			{Key: "time_zone", Value: a.cfg.Location.String(), Text: "The time zone in which days begin and end."},
 		},
-		Pages: []app.Page{{Path: "/rpm", Title: "Remote monitoring", Icon: "home", Roles: app.Clinical()}},
+		Pages: []app.Page{{Path: "/app/rpm", Title: "Remote monitoring", Icon: "home", Roles: app.Clinical()}},
 		Start: a.start,
 	}
 }
