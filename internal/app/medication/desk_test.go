@@ -163,6 +163,15 @@ func TestDoubleDose(t *testing.T) {
 	same(t, list(h), "08:40 Double dose: resolved")
 }
 
+// TestImported holds that nobody is called for doses from before the house knew of the prescription.
+func TestImported(t *testing.T) {
+	h, _ := open(t, t.TempDir(), "15:00") // prescribed for 08:00 on this day, and brought in now
+	h.Until(at("16:00"))
+	same(t, list(h))
+	h.Until(at("21:05"))
+	same(t, list(h), "21:00 Metoprolol 25 mg is late: open")
+}
+
 func TestForced(t *testing.T) {
 	h, _ := open(t, t.TempDir(), "06:00")
 	h.Event(apptest.Vera, "pill-1", "dispenser-forced", nil)

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -80,7 +82,7 @@ func (m *Medication) App() app.App {
 			{Key: "late", Value: m.cfg.Late.String(), Text: "A dose is late so long after it was due."},
 			{Key: "missed_after", Value: m.cfg.MissedAfter.String(), Text: "A dose is missed so long after it was due, or when the next one is due."},
 			{Key: "watch", Value: m.cfg.Watch.String(), Text: "A double dose stays listed so long, even when acknowledged."},
-			{Key: "time_zone", Value: m.cfg.Location.String(), Text: "The time zone of the times of day in prescriptions."},
+			{Key: "time_zone", Value: m.cfg.Location.String(), Text: "The time zone of the times of day in prescriptions; the machine's unless set."},
 		},
 		Pages:    []app.Page{{Path: "/app/medication", Title: "Medication", Icon: "pill", Roles: staff}},
 		Start:    m.start,
@@ -102,12 +104,12 @@ func (m *Medication) start(ctx context.Context, h app.Host) error {
 	if err := h.Schedule.Handle("medication", m.deadline); err != nil {
 		return err
 	}
+	var all errgroup.Group // side by side, so that they share the disk's commits
+	all.SetLimit(16)
 	for _, patient := range m.patients() { // what happened while the house was down
-		if err := m.evaluate(ctx, patient); err != nil {
-			return err
-		}
+		all.Go(func() error { return m.evaluate(ctx, patient) })
 	}
-	return nil
+	return all.Wait()
 }
 
 // load reads the prescriptions.
