@@ -165,11 +165,10 @@ func TestDoubleDose(t *testing.T) {
 
 // TestImported holds that nobody is called for doses from before the house knew of the prescription.
 func TestImported(t *testing.T) {
-	h, _ := open(t, t.TempDir(), "15:00") // prescribed for 08:00 on this day, and brought in now
-	h.Until(at("16:00"))
-	same(t, list(h))
-	h.Until(at("21:05"))
-	same(t, list(h), "21:00 Metoprolol 25 mg is late: open")
+	h, _ := open(t, t.TempDir(), "20:00")
+	h.Put(apptest.Prescription(apptest.Vera, "ramipril-5", "Ramipril 5 mg", "18:00", "21:00").With("authoredOn", "2026-01-01"))
+	h.Until(at("22:05"))
+	same(t, list(h), "20:00 Metoprolol 25 mg missed: open", "21:00 Metoprolol 25 mg is late: open", "22:00 Ramipril 5 mg is late: open")
 }
 
 func TestForced(t *testing.T) {
