@@ -142,6 +142,26 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestDuringStart holds that what comes between registration and the end of Start is handled, and only then.
+func TestDuringStart(t *testing.T) {
+	var room *app.Room
+	started, early, got := false, false, 0
+	room = app.NewRoom(app.App{Name: "clinic", Start: func(_ context.Context, h app.Host) error {
+		h.Subscribe(nil, func(context.Context, *vigil.Report) { early, got = early || !started, got+1 })
+		room.Take([]*vigil.Report{{Events: []vigil.Event{{Kind: "x"}}}})
+		started = true
+		return nil
+	}}, habits{}.every, nil)
+	defer room.Stop()
+	if err := room.Start(t.Context(), app.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	room.Settle()
+	if got != 1 || early {
+		t.Errorf("%d handled, early: %v", got, early)
+	}
+}
+
 func TestStop(t *testing.T) {
 	entered, ended, runs := make(chan struct{}), false, 0
 	var once sync.Once

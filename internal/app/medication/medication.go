@@ -92,15 +92,15 @@ func (m *Medication) App() app.App {
 
 func (m *Medication) start(ctx context.Context, h app.Host) error {
 	m.host = h
-	if err := m.load(ctx); err != nil {
-		return err
-	}
 	h.Handle("GET /panel", app.Clinical(), m.panel)
 	h.Handle("GET /day", app.ClinicalOrPatient(), m.day)
 	h.Handle("POST /doses/{id}/give", app.Clinical(), m.give)
 	h.Handle("POST /doses/{id}/hold", app.Clinical(), m.hold)
 	h.Subscribe(kinds(), m.heard)
 	h.Watch([]string{"MedicationRequest", "MedicationAdministration"}, m.written)
+	if err := m.load(ctx); err != nil { // after Watch, so that nothing is written in between unseen
+		return err
+	}
 	if err := h.Schedule.Handle("medication", m.deadline); err != nil {
 		return err
 	}
