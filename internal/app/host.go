@@ -36,7 +36,8 @@ type Runtime interface {
 	Handle(pattern string, who Roles, h Handler)
 	// Subscribe calls fn for every report with an event of one of the kinds, after it is on disk, one at a time and
 	// in order for each subject. No kinds mean every event. A slow fn slows ingestion down; nothing is dropped. What a
-	// crash cut off is not delivered again: Start looks at the stored events.
+	// crash cut off is not delivered again: Start looks at the stored events. What comes while Start runs waits for it, so
+	// an application registers first and reads then.
 	Subscribe(kinds []vigil.EventKind, fn func(ctx context.Context, r *vigil.Report))
 	// Watch calls fn after a record of one of the types was written, one at a time. When one record is written several
 	// times while fn is busy, only its newest version is handed over.
