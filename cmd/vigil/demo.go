@@ -98,7 +98,7 @@ func (appWard) Wait(ctx context.Context, until time.Time) error {
 func (w appWard) Devices(profile string) (out []app.WardDevice) {
 	for _, b := range w.devices.Current("") {
 		if d, ok := w.devices.Lookup(b.Device); ok && d.Profile == profile && b.Subject.IsPatient() {
-			out = append(out, app.WardDevice{ID: string(d.ID), Patient: b.Subject.ID()})
+			out = append(out, app.WardDevice{ID: string(d.ID), Patient: b.Subject.ID(), Since: b.From})
 		}
 	}
 	return out
