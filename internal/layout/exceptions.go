@@ -13,6 +13,7 @@ func PureLibraries() []string {
 		"github.com/google/go-cmp",
 		"golang.org/x/crypto/argon2",
 		"golang.org/x/sync",
+		"golang.org/x/text/unicode/norm",
 		"golang.org/x/time/rate",
 		"pgregory.net/rapid",
 		"cel.dev/cel-go",

@@ -323,7 +323,7 @@ func (h *house) writes(f *file, vars map[string]bool) (out []fault) {
 					}
 					if n.Tok == token.DEFINE {
 						local[id.Name] = true
-					} else if vars[id.Name] && !local[id.Name] {
+					} else if id.Name != "_" && vars[id.Name] && !local[id.Name] {
 						out = append(out, fault{"R4", h.at(f, n), "package variable " + id.Name + " is changed"})
 					}
 				}

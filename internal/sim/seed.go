@@ -182,7 +182,11 @@ func (p *Patient) warnings(subject fhir.Resource) (out []fhir.Resource) {
 		flag("isolation", "isolation", p.Isolation)
 	}
 	for _, f := range p.Flags {
-		flag(strings.ToLower(f), strings.ToLower(f), f)
+		text := f
+		if f == "Scale2" {
+			text = "SpO₂ scale 2, target 88–92 %" // hypercapnic respiratory failure (RCP 2017)
+		}
+		flag(strings.ToLower(f), strings.ToLower(f), text)
 	}
 	return out
 }

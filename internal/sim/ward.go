@@ -122,8 +122,10 @@ func (w *Ward) second(ctx context.Context, l *life, at time.Time, n int) error {
 	case l.Home:
 		return w.patch(ctx, l, at, n, strip.ECG)
 	}
+	first := l.ticks == 0 // whoever opens the ward finds it measured
+	l.ticks++
 	start := at.Add(-time.Second) // the strip ends now
-	if err := w.send(ctx, l.Monitor(), monitorMessage(start, l.body, &strip, l.Line, n%30 == 0)); err != nil {
+	if err := w.send(ctx, l.Monitor(), monitorMessage(start, l.body, &strip, l.Line, first || n%30 == 0)); err != nil {
 		return err
 	}
 	if l.Patch != "" && n%10 == 0 {
@@ -131,8 +133,6 @@ func (w *Ward) second(ctx context.Context, l *life, at time.Time, n int) error {
 			return err
 		}
 	}
-	first := l.ticks == 0 // whoever opens the ward finds it measured
-	l.ticks++
 	if !l.Line && (first || n%300 == l.Bed*7%300) {
 		if err := w.send(ctx, l.Monitor(), cuffMessage(at, l.body.Vitals())); err != nil {
 			return err

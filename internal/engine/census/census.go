@@ -120,7 +120,7 @@ type Census struct {
 	beds     []Bed
 	patients map[string]*Patient
 	staff    []Staff
-	subs     []func(patient string)
+	subs     []func(ref, patient string)
 }
 
 // types are the records that the census looks at.
@@ -184,9 +184,10 @@ func (c *Census) changed(r record.Record) {
 	}
 	c.stale = true
 	subs := slices.Clone(c.subs)
+	patient := c.patientOf(r)
 	c.mu.Unlock()
 	for _, fn := range subs {
-		fn(r.Ref())
+		fn(r.Ref(), patient)
 	}
 }
 
@@ -205,8 +206,22 @@ func (c *Census) rlock() {
 	}
 }
 
-// OnChange calls fn with the reference of each record that changed the view, in order.
-func (c *Census) OnChange(fn func(ref string)) {
+// patientOf returns the id of the patient whom a record is about, "" when it is about none.
+func (c *Census) patientOf(r record.Record) string {
+	if r.Type == "Patient" {
+		return r.ID
+	}
+	res := c.records[r.Type][r.ID]
+	for _, path := range []string{"subject.reference", "patient.reference"} {
+		if id, ok := strings.CutPrefix(res.Str(path), "Patient/"); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// OnChange calls fn with the reference of each record that changed the view and the patient whom it is about, in order.
+func (c *Census) OnChange(fn func(ref, patient string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.subs = append(c.subs, fn)

@@ -79,6 +79,7 @@ function streamOf(c, patient, metric, kind, extra) {
 const jitter = (id, metric, v) => v + (metric === 'temperature' || v === null ? 0 : Math.round(Math.sin(now() / 4000 + id.length)) * (metric === 'heart-rate' ? 1 : 0))
 
 function second(c, backMs = 1000) {
+  if (control.silent) return
   const t = now()
   const numbers = []
   const blocks = []
@@ -103,7 +104,7 @@ function second(c, backMs = 1000) {
   c.ws.send(json({ op: 'tick', now_ms: t, delay_ms: 120, acknowledging: true }))
   if (numbers.length) c.ws.send(numbersFrame(numbers))
   if (blocks.length) c.ws.send(wavesFrame(blocks))
-  for (const s of c.subs.values()) if (s.topic === 'device') c.ws.send(json({ op: 'message', message: deviceMessage() }))
+  for (const s of c.subs.values()) if (s.topic === 'device') c.ws.send(json({ op: 'message', device: s.device, message: deviceMessage() }))
 }
 
 export const deviceMessage = () => ({ at_ms: now(), protocol: 'mqtt', size: 96, payload: JSON.stringify({ t: now(), hr: 118, spo2: 93 }), outcome: 'stored', ack_ms: 3.2,

@@ -300,7 +300,7 @@ export interface DeviceMessage {
   ack_ms: number
 }
 
-export interface Profile { key: string; title: string; kind: string; manufacturer: string; model: string; metrics: string[]; protocols: string[] }
+export interface Profile { key: string; title: string; kind: string; manufacturer: string; model: string; metrics: string[]; protocols: string[]; example?: string }
 
 export interface QuarantineItem {
   id: string

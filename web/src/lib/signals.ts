@@ -19,7 +19,8 @@ export function signalOf(metric: string): Signal {
 
 // waveLabel names a strip as monitors do.
 export function waveLabel(metric: string): string {
-  if (/^ecg-/.test(metric)) return metric.slice(4).replace('lead-', '').toUpperCase()
+  const lead = /^ecg-(?:lead-)?(i{1,3}|v\d?|av[rlf])$/.exec(metric)?.[1]
+  if (lead) return lead.startsWith('av') ? 'aV' + lead[2]!.toUpperCase() : lead.toUpperCase()
   const s = signalOf(metric)
-  return { ecg: 'II', spo2: 'Pleth', bp: 'ART', resp: 'Resp', temp: 'Temp', co2: 'CO₂', pressure: 'CVP', other: metric }[s]
+  return { ecg: 'ECG', spo2: 'Pleth', bp: 'ART', resp: 'Resp', temp: 'Temp', co2: 'CO₂', pressure: 'CVP', other: metric }[s]
 }

@@ -13,7 +13,7 @@ export function apply(client: QueryClient, m: LiveMessage): void {
     case 'score': return putScore(client, patientKey(m.subject as string), m.score as Score)
     case 'consult': return putConsult(client, m.consult as Consult)
     case 'portal': return void client.invalidateQueries({ queryKey: ['portal'] })
-    case 'message': return putMessage(client, m.message as DeviceMessage & { device?: string })
+    case 'message': return putMessage(client, m.device as string | undefined, m.message as DeviceMessage)
     case 'hello': // after a reconnect anything may have changed meanwhile
       return void client.invalidateQueries({ predicate: (q) => ['ward', 'attention', 'patient', 'alarms', 'portal', 'consult'].includes(String(q.queryKey[0])) })
   }
@@ -39,6 +39,8 @@ const mine = (c: Consult, old: Consult | undefined): Consult => ({
   ...c, messages: c.messages.map((m) => ({ ...m, mine: old?.messages.find((o) => o.id === m.id)?.mine ?? m.mine })),
 })
 
-function putMessage(client: QueryClient, m: DeviceMessage & { device?: string }): void {
-  client.setQueriesData<DeviceMessage[]>({ queryKey: ['device-messages'] }, (l) => l && [m, ...l].slice(0, 200))
+function putMessage(client: QueryClient, device: string | undefined, m: DeviceMessage): void {
+  // Only a page that is open has asked for messages; the list of a page left behind must not take another device's.
+  const queryKey = device ? ['device-messages', device] : ['device-messages']
+  client.setQueriesData<DeviceMessage[]>({ queryKey, type: 'active' }, (l) => l && [m, ...l].slice(0, 200))
 }

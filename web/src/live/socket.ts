@@ -121,9 +121,13 @@ export class LiveSocket {
     } catch {
       return // one broken frame must not stop the others; silence shows itself
     }
-    this.lastFrame = performance.now()
-    this.heard = true
-    this.backoff = 500
+    // Only the tick and data prove that the server is alive. A greeting does not: a server that can only greet would keep
+    // old values looking live, one reconnect after the other.
+    if (frame.type !== 'json' || frame.message.op === 'tick') {
+      this.lastFrame = performance.now()
+      this.heard = true
+      this.backoff = 500
+    }
     if (frame.type === 'waves') {
       for (const b of frame.blocks) {
         const s = this.streams.get(b.stream)

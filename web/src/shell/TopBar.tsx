@@ -1,7 +1,7 @@
 import { useNavigate } from '@tanstack/react-router'
 import { Activity, ArrowLeft, Search } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { useAttention } from '../api/queries'
+import { useAttention, useSession } from '../api/queries'
 import { count } from '../alarm/model'
 import { shell as t } from '../text/en'
 import { PriorityGlyph } from '../ui/Glyph'
@@ -23,6 +23,7 @@ export function TopBar({ children, back, compact }: { children?: ReactNode; back
       <button type="button" className={css.find} onClick={openCommand}>
         <Search size={15} aria-hidden /><span>{t.find}</span><kbd aria-hidden="true">/</kbd>
       </button>
+      <Training />
       <AlarmCounts compact={compact} />
       <AudioState />
       <ConnectionState />
@@ -30,6 +31,12 @@ export function TopBar({ children, back, compact }: { children?: ReactNode; back
       <UserMenu />
     </header>
   )
+}
+
+// Training marks the simulated hospital on every page, so that nobody takes an invented patient for a real one.
+function Training() {
+  const { data } = useSession()
+  return data?.site.demo ? <span className={css.training}>{t.training}</span> : null
 }
 
 function AlarmCounts({ compact }: { compact?: boolean }) {

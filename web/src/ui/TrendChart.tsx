@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Trend } from '../api/types'
-import { clock } from '../lib/format'
+import { clock, day } from '../lib/format'
 import { signalOf } from '../lib/signals'
 import { useTheme } from '../lib/theme'
 import css from './TrendChart.module.css'
@@ -44,6 +44,9 @@ export function TrendChart({ trend, height = 230, label, limit }: TrendChartProp
   return <div ref={box} className={css.chart} style={{ minHeight: height }} role="img" aria-label={label} />
 }
 
+// tick names hours within a day and a half, days beyond.
+const tick = (ms: number, span: number): string => (span > 36 * 3_600_000 && new Date(ms).getHours() === 0 ? day(ms) : clock(ms))
+
 function options(el: HTMLElement, trend: Trend, height: number, limit: TrendChartProps['limit']): uPlot.Options {
   const style = getComputedStyle(el)
   const v = (name: string) => style.getPropertyValue(name).trim()
@@ -53,7 +56,7 @@ function options(el: HTMLElement, trend: Trend, height: number, limit: TrendChar
     width: el.clientWidth || 600, height: el.clientHeight || height, legend: { show: false }, cursor: { y: false, points: { size: 6 } },
     scales: { x: { time: true, range: [trend.from_ms / 1000, trend.to_ms / 1000] } },
     axes: [
-      { ...axis, values: (_u, ticks) => ticks.map((t) => clock(t * 1000)), space: 90, size: 26 },
+      { ...axis, values: (_u, ticks) => ticks.map((t) => tick(t * 1000, trend.to_ms - trend.from_ms)), space: 90, size: 26 },
       { ...axis, size: 40, grid: { show: true, stroke: v('--line'), width: 0.5 } },
     ],
     series: [{}, ...trend.series.map((s) => ({ label: s.label, stroke: v(`--sig-${signalOf(s.metric)}`), width: 1.800, points: { show: false }, spanGaps: true }))],
@@ -88,7 +91,8 @@ function events(u: uPlot, trend: Trend, v: (name: string) => string): void {
   const colours = { medication: v('--sig-temp'), lab: v('--sig-resp'), note: v('--t2'), alarm: '#ff6b7c' }
   ctx.save()
   ctx.font = `600 ${11 * devicePixelRatio}px ${v('--font')}`
-  for (const e of trend.events) {
+  let free = 0
+  for (const e of [...trend.events].sort((a, b) => a.time_ms - b.time_ms)) {
     const x = u.valToPos(e.time_ms / 1000, 'x', true)
     if (x < bbox.left || x > bbox.left + bbox.width) continue
     ctx.strokeStyle = ctx.fillStyle = colours[e.kind]
@@ -98,8 +102,12 @@ function events(u: uPlot, trend: Trend, v: (name: string) => string): void {
     ctx.moveTo(x, bbox.top - 2)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
+    const width = ctx.measureText(e.text).width
     ctx.textAlign = x > bbox.left + bbox.width * 0.9 ? 'right' : 'left'
-    ctx.fillText(e.text, ctx.textAlign === 'right' ? x + 4 : x - 2, bbox.top - 6)
+    const left = ctx.textAlign === 'right' ? x + 4 - width : x - 2
+    // Where there is no room the line stands alone; the words are in the record.
+    if (left > free) ctx.fillText(e.text, ctx.textAlign === 'right' ? x + 4 : x - 2, bbox.top - 6)
+    free = Math.max(free, left + width + 6)
   }
   ctx.restore()
 }

@@ -12,6 +12,8 @@ export const PX_PER_S = (25 * 96) / 25.4 // 25 mm/s in CSS pixels
 export interface SweepOptions { colour: string; speed: number; line: number; range?: [number, number]; minSpan: number }
 
 const MARGIN = 5
+const REFIT_AFTER_MS = 1_000
+const FIT_OVER_MS = 8_000 // two slow breaths
 const REDRAW_AFTER_MS = 700 // longer than this since the last frame (hidden tab): paint the sweep anew
 
 export class Sweep {
@@ -21,6 +23,8 @@ export class Sweep {
   private lo = 0
   private hi = 1
   private ranged = false
+  private beyond = false // a sample left the range: fit again, but not for every beat
+  private fitted = 0
   private readonly ctx: CanvasRenderingContext2D
 
   constructor(private readonly canvas: HTMLCanvasElement, private readonly wave: () => Wave | undefined, private options: SweepOptions) {
@@ -50,15 +54,15 @@ export class Sweep {
     const period = (this.width / this.options.speed) * 1000
     const stale = this.lastMs === 0 || now - this.lastMs > REDRAW_AFTER_MS || now < this.lastMs
     if (stale) {
-      this.fit(wave, now, period)
+      this.fit(wave, now)
       this.ctx.clearRect(0, 0, this.width, this.height)
       this.draw(wave, now - period + (ERASE / this.options.speed) * 1000, now)
     } else {
-      if (Math.floor(now / period) !== Math.floor(this.lastMs / period) || !this.ranged) this.fit(wave, now, period)
+      if (Math.floor(now / period) !== Math.floor(this.lastMs / period) || !this.ranged) this.fit(wave, now)
       this.erase(now, period)
       this.draw(wave, this.lastMs, now)
     }
-    this.lastMs = now
+    this.lastMs = this.beyond && now - this.fitted > REFIT_AFTER_MS ? 0 : now
   }
 
   private x(ms: number, period: number): number { return ((ms % period) / period) * this.width }
@@ -71,14 +75,16 @@ export class Sweep {
   }
 
   // fit chooses the vertical range once per sweep, so that a trace does not jump while it is being drawn.
-  private fit(wave: Wave, now: number, period: number): void {
+  private fit(wave: Wave, now: number): void {
     if (this.options.range) { [this.lo, this.hi] = this.options.range; this.ranged = true; return }
-    const seen = wave.ring.range(wave.ring.index(now - Math.min(period, 4000)), wave.ring.index(now))
+    const seen = wave.ring.range(wave.ring.index(now - FIT_OVER_MS), wave.ring.index(now))
     if (!seen) return
     const pad = Math.max(0, this.options.minSpan - (seen[1] - seen[0])) / 2
     this.lo = seen[0] - pad
     this.hi = seen[1] + pad
     this.ranged = true
+    this.beyond = false
+    this.fitted = now
   }
 
   private y(v: number): number {
@@ -106,6 +112,7 @@ export class Sweep {
       lastX = x
       if (v === LEAD_OFF) { this.dot(x); pen = false; continue }
       if (Number.isNaN(v)) { pen = false; continue }
+      if (v > this.hi + (this.hi - this.lo) * 0.08 || v < this.lo - (this.hi - this.lo) * 0.08) this.beyond = true
       if (pen) ctx.lineTo(x, this.y(v))
       else ctx.moveTo(x, this.y(v))
       pen = true

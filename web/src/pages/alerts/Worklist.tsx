@@ -42,7 +42,7 @@ export function Worklist() {
       {isError ? <ErrorPanel error={error} what={t.loading} retry={() => void refetch()} /> : !data ? <Skeleton />
         : phone ? <PhoneList items={rows} empty={empty} />
           : <Card flush><Wide items={rows} empty={empty} /></Card>}
-      {data && data.coming.length > 0 && <Card title={t.coming} flush>{phone ? <PhoneList items={data.coming} empty={null} /> : <Wide items={data.coming} empty={null} />}</Card>}
+      {data && data.coming.length > 0 && <Card title={t.coming} flush={!phone}>{phone ? <PhoneList items={data.coming} empty={null} /> : <Wide items={data.coming} empty={null} />}</Card>}
     </Frame>
   )
 }

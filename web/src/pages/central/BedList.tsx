@@ -25,7 +25,7 @@ export function AlarmCell({ bed }: { bed: Bed }) {
   if (!a) return null
   return (
     <span className={css.alarm} data-priority={a.priority} data-acked={isAcked(a) || undefined}>
-      <PriorityGlyph priority={a.priority} size={15} ink={`var(--${a.priority})`} fill={`var(--${a.priority}-ink)`} /> {headline(a)} {age(now - time(a.raised))}
+      <PriorityGlyph priority={a.priority} size={15} ink={isAcked(a) ? `var(--${a.priority}-ink)` : `var(--${a.priority})`} fill={isAcked(a) ? `var(--${a.priority})` : `var(--${a.priority}-ink)`} /> {headline(a)} {age(now - time(a.raised))}
     </span>
   )
 }

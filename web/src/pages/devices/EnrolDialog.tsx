@@ -18,7 +18,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
   const error = enrol.error instanceof ApiError ? enrol.error : null
   const fault = (path: string) => error?.faults.find((f) => f.path === path)?.message
   const submit = (e: FormEvent<HTMLFormElement>) => { e.preventDefault(); enrol.mutate({ ...Object.fromEntries(new FormData(e.currentTarget)), profile: profile?.key }) }
-  if (enrol.data) return <TokenOnce device={enrol.data.device} token={enrol.data.token} onClose={onClose} />
+  if (enrol.data) return <TokenOnce device={enrol.data.device} token={enrol.data.token} example={profile?.example} onClose={onClose} />
   return (
     <Dialog title={t.enrolTitle} onClose={onClose}>
       <form className={css.form} onSubmit={submit}>

@@ -7,11 +7,10 @@ import { Dialog } from '../../ui/Dialog'
 import css from './TokenOnce.module.css'
 
 // TokenOnce shows a device's token the only time it can be seen, with commands that send a first reading.
-export function TokenOnce({ device, token, onClose }: { device: Pick<Device, 'id'>; token: string; onClose: () => void }) {
-  const host = location.hostname
-  const reading = `{"readings":[{"metric":"heart-rate","value":72}]}`
-  const http = `curl -u ${device.id}:${token} -H 'Content-Type: application/json' \\\n  -d '${reading}' ${location.origin}/api/ingest`
-  const mqtt = `mosquitto_pub -h ${host} -u ${device.id} -P ${token} -q 1 \\\n  -t vigil/${device.id}/readings -m '${reading}'`
+export function TokenOnce({ device, token, example, onClose }: { device: Pick<Device, 'id'>; token: string; example?: string; onClose: () => void }) {
+  const message = (example ?? '{}').replace(/'/g, "'\\''")
+  const http = `curl -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' \\\n  -d '${message}' ${location.origin}/ingest/${device.id}`
+  const mqtt = `mosquitto_pub -h ${location.hostname} -u ${device.id} -P ${token} -q 1 \\\n  -t vigil/${device.id}/data -m '${message}'`
   return (
     <Dialog wide title={t.tokenTitle} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>{t.done}</Button>}>
       <p>{t.tokenText}</p>

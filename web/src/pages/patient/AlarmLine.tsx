@@ -20,7 +20,7 @@ export function AlarmLine({ alarm, more, onEscalate }: { alarm: Alarm; more: num
   const title = alarm.value_text && alarm.limit_text ? `${alarm.title} ${alarm.value_text} ${(alarm.value ?? 0) < (alarm.limit ?? 0) ? '<' : '>'} ${alarm.limit_text}` : headline(alarm)
   return (
     <section className={css.line} data-priority={alarm.priority} data-acked={acked || undefined} aria-label={t.alarmLine}>
-      <span className={cx(css.glyph, !acked && alarm.priority === 'medium' && 'flash-medium')}><PriorityGlyph priority={alarm.priority} size={27} fill={`var(--line-fill)`} ink={`var(--line-ink)`} /></span>
+      <span className={cx(css.glyph, !acked && alarm.priority === 'medium' && 'flash-glyph')}><PriorityGlyph priority={alarm.priority} size={27} fill={`var(--line-fill)`} ink={`var(--line-ink)`} /></span>
       <strong className={css.title}>{title}{isEnded(alarm) && ' · ended'}{more > 0 && ` +${more}`}</strong>
       <ol className={css.steps}>
         {alarmSteps(alarm).map((s) => (

@@ -24,7 +24,7 @@ export function DevicesTab({ patient }: { patient: Patient }) {
   return (
     <Card title={t.tabs.devices} flush>
       <Table label={t.tabs.devices} rows={data} rowKey={(d) => d.id} empty={<Empty title={t.noDevices} text={t.noDevicesText} />} columns={[
-        { key: 'name', title: 'Device', cell: (d) => <><Link to="/devices/$id" params={{ id: d.id }}>{d.name}</Link> <small>{d.title}</small></> },
+        { key: 'name', title: 'Device', cell: (d) => <><div><Link to="/devices/$id" params={{ id: d.id }}>{d.name}</Link></div><small>{d.title}</small></> },
         { key: 'state', title: 'State', cell: (d) => <DeviceState device={d} /> },
         { key: 'battery', title: 'Battery', cell: (d) => (d.battery === undefined ? '–' : `${d.battery} %`) },
         { key: 'signal', title: 'Signal', cell: (d) => (d.signal === undefined ? '–' : `${d.signal} %`) },

@@ -35,7 +35,7 @@ export function MonitorStack({ patient }: { patient: Patient }) {
           <div className={css.strips}>
             {rows.map((w) => (w ? (
               <div key={w} className={css.strip} data-signal={signalOf(w)}>
-                <span className={css.label}>{signalOf(w) === 'ecg' ? `ECG ${waveLabel(w)}` : waveLabel(w)}</span>
+                <span className={css.label}>{signalOf(w) === 'ecg' && waveLabel(w) !== 'ECG' ? `ECG ${waveLabel(w)}` : waveLabel(w)}</span>
                 <WaveStrip patient={patient.id} metric={w} line={1.900} label={`${waveLabel(w)}, ${patient.name}`} />
               </div>
             ) : <Empty key="none" title={t.noWaves} text={t.noWavesText} />))}

@@ -13,7 +13,9 @@ export function NewsGrid({ patient, hours }: { patient: string; hours: number })
   const keys = columns.at(-1)?.score.parts ?? []
   if (columns.length === 0) return null
   return (
+    <div className={css.wrap} tabIndex={0} role="region" aria-label={t.scores}>
     <table className={css.grid} aria-label={t.scores}>
+      <colgroup><col className={css.first} /></colgroup>
       <thead className="sr"><tr><th>{t.scores}</th>{columns.map((c) => <th key={c.time_ms}>{clock(c.time_ms)}</th>)}</tr></thead>
       <tbody>
         {keys.map((k) => (
@@ -23,5 +25,6 @@ export function NewsGrid({ patient, hours }: { patient: string; hours: number })
         ))}
       </tbody>
     </table>
+    </div>
   )
 }

@@ -10,14 +10,15 @@ export function ThreadCard({ patient }: { patient: string }) {
   const { data = [] } = useThread(patient)
   const write = useWrite(patient)
   const [text, setText] = useState('')
-  const end = useRef<HTMLLIElement>(null)
-  useEffect(() => end.current?.scrollIntoView?.({ block: 'nearest' }), [data.length])
+  const list = useRef<HTMLUListElement>(null)
+  // Only the list may move: scrolling into view would move the whole page under the reader.
+  useEffect(() => { if (list.current) list.current.scrollTop = list.current.scrollHeight }, [data.length])
   const submit = (e: FormEvent) => { e.preventDefault(); if (text.trim()) write.mutate({ text, kind: 'message' }, { onSuccess: () => setText('') }) }
   return (
     <Card title={t.thread} aside={t.people(new Set(data.map((m) => m.by)).size)} flush>
       <div className={css.body}>
         {data.length === 0 ? <Empty title={t.noThread} text={t.noThreadText} /> : (
-          <ul className={css.list} tabIndex={0} aria-label={t.thread}>{data.map((m) => <li key={m.id} className={css.entry} data-kind={m.kind}><b>{m.by} <time>{clock(time(m.at))}</time></b>{m.text}</li>)}<li ref={end} /></ul>
+          <ul ref={list} className={css.list} tabIndex={0} aria-label={t.thread}>{data.map((m) => <li key={m.id} className={css.entry} data-kind={m.kind}><b>{m.by} <time>{clock(time(m.at))}</time></b>{m.text}</li>)}</ul>
         )}
         <form onSubmit={submit} className={css.form}>
           <input id="thread-input" value={text} onChange={(e) => setText(e.target.value)} placeholder={t.write} aria-label={t.write} />
