@@ -45,7 +45,7 @@ func (c *benchIngestCmd) Run(ctx context.Context) error {
 	}
 	line := newProgress()
 	line.say("admitting %d patients with their devices", c.Devices)
-	h, err := openBenchHouse(ctx, c.benchFlags, sim.LoadSize{Gateways: c.Connections + 1, Devices: c.Devices + 1})
+	h, err := openBenchHouse(ctx, c.benchFlags, sim.LoadSize{Gateways: c.Connections + 1, Patches: c.Devices + 1})
 	if err != nil {
 		return err
 	}
