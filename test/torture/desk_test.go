@@ -39,6 +39,7 @@ type ward struct {
 	crossings      []*crossing
 	shown          map[string]vigil.Alarm // newest state seen on a screen, by alarm
 	acknowledged   map[string]bool        // by us, and answered with 200
+	fresh          chan struct{}          // a crossing was acknowledged
 	conn           *sim.LoadConn
 	screen         *websocket.Conn
 	watching       sync.WaitGroup
@@ -59,8 +60,12 @@ func (w *ward) connect(ctx context.Context, h *house) error {
 	w.watching.Go(func() { w.watch(ctx, screen) })
 	w.conn, err = sim.DialLoad(ctx, sim.LoadLogin{Addr: h.mqtt, User: w.gateway, Token: w.token, Window: 32, Acked: func(tag uint64, _ time.Time) {
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.crossings[tag].acked = true
+		w.mu.Unlock()
+		select {
+		case w.fresh <- struct{}{}:
+		default:
+		}
 	}})
 	return err
 }
@@ -266,4 +271,25 @@ func (p *pager) check(t *testing.T) (pages, repeats, doubled int) {
 		}
 	}
 	return pages, repeats, doubled
+}
+
+// untilPaged waits until somebody was paged about each of the alarms, and counts those about which nobody is.
+func (p *pager) untilPaged(t *testing.T, ids []string) (missing int) {
+	t.Helper()
+	for until := time.Now().Add(raisePatience); ; time.Sleep(20 * time.Millisecond) {
+		p.mu.Lock()
+		paged := map[string]bool{}
+		for k := range p.pages {
+			paged[k[0]] = true
+		}
+		p.mu.Unlock()
+		left := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return paged[id] })
+		if len(left) == 0 {
+			return 0
+		}
+		if time.Now().After(until) {
+			t.Errorf("nobody was paged about %v", left)
+			return len(left)
+		}
+	}
 }

@@ -27,7 +27,7 @@ const (
 type counts struct {
 	kills, earlyKills, samples, crossings, alarms, deadlines, acks, pages, repeats int
 
-	samplesLost, alarmsLost, alarmsDoubled, notRaised, unacknowledged, deadlinesMoved, pagesDoubled int
+	samplesLost, alarmsLost, alarmsDoubled, notRaised, unacknowledged, deadlinesMoved, pagesMissing, pagesDoubled int
 }
 
 func (c *counts) String() string {
@@ -45,10 +45,11 @@ deadlines of open alarms compared                     %d
 acknowledgements answered to the nurse                %d
   lost                                                %d
 pages delivered                                       %d
+  alarms about which nobody was paged                 %d
   delivered again with the same id (dropped by it)    %d
   delivered again with another id                     %d`,
 		c.kills, c.earlyKills, c.samples, c.samplesLost, c.crossings, c.notRaised, c.alarms, c.alarmsLost, c.alarmsDoubled, c.deadlines, c.deadlinesMoved,
-		c.acks, c.unacknowledged, c.pages, c.repeats, c.pagesDoubled)
+		c.acks, c.unacknowledged, c.pages, c.pagesMissing, c.repeats, c.pagesDoubled)
 }
 
 // TestTorture kills the real program again and again while devices send and alarms are raised, and holds after every
@@ -86,6 +87,7 @@ func TestTorture(t *testing.T) {
 		c.samplesLost += lookUp(t, h, devices, since).lost
 		open := w.check(t, h, &c)
 		since = time.Now().UnixMilli()
+		c.pagesMissing += pages.untilPaged(t, open)
 		for _, id := range open {
 			w.acknowledge(t.Context(), h, id)
 		}
@@ -107,7 +109,7 @@ func rand32(rnd *rand.Rand, most time.Duration) time.Duration {
 
 func newWard(h *house, firstCuff int) *ward {
 	return &ward{gateway: h.ward.Gateways[fleets], token: h.ward.Tokens[fleets], unused: h.ward.Devices[firstCuff:],
-		shown: map[string]vigil.Alarm{}, acknowledged: map[string]bool{}}
+		fresh: make(chan struct{}, 1), shown: map[string]vigil.Alarm{}, acknowledged: map[string]bool{}}
 }
 
 // life is one life of the program under load, ended at a random moment.
@@ -136,7 +138,17 @@ func live(t *testing.T, h *house, devices []*fleet, w *ward, l life) {
 		defer close(provoked)
 		w.provoke(l.round, alarmsPerRound, func() { time.Sleep(rand32(pauses, l.span/alarmsPerRound)) })
 	}()
-	<-end
+	if l.rnd.IntN(2) == 0 { // as soon as one of the crossings is acknowledged: its alarm is hardly raised
+		for range 1 + l.rnd.IntN(alarmsPerRound) {
+			select {
+			case <-w.fresh:
+			case <-end:
+			}
+		}
+		time.Sleep(rand32(l.rnd, 2*time.Millisecond))
+	} else {
+		<-end
+	}
 	h.kill()
 	for _, f := range devices {
 		f.disconnect()
