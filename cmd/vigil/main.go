@@ -31,7 +31,7 @@ type program struct {
 	Device deviceCmd `cmd:"" help:"Device profiles: list, try."`
 	Doctor doctorCmd `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User   userCmd   `cmd:"" help:"Accounts: setup-token."`
-	Bench  benchCmd  `cmd:"" help:"Measure: ingest."`
+	Bench  benchCmd  `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 
 func main() {
