@@ -30,6 +30,7 @@ type program struct {
 	Device deviceCmd `cmd:"" help:"Device profiles: list, try."`
 	Doctor doctorCmd `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User   userCmd   `cmd:"" help:"Accounts: setup-token."`
+	Bench  benchCmd  `cmd:"" help:"Measure: ingest."`
 }
 
 func main() {

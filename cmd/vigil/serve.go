@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"time"
 
+	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/server"
 )
 
@@ -33,19 +35,27 @@ func (f doorFlags) apply(cfg *server.Config) {
 }
 
 type serveCmd struct {
-	doorFlags `embed:""`
+	doorFlags  `embed:""`
+	CPUProfile string `help:"Write a CPU profile while running." placeholder:"FILE" hidden:""`
 }
 
 // Run implements the command.
 func (c *serveCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 	c.apply(&cfg)
 	began := time.Now()
+	if c.CPUProfile != "" {
+		stop, err := startProfile(c.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	s, err := server.Open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	token, err := s.Engines.Accounts.SetupToken(system(ctx))
-	if err != nil {
+	if err != nil && vigil.KindOf(err) != vigil.Conflict { // Conflict: it is set up, which is how every later start finds it
 		return errors.Join(err, s.Close())
 	}
 	fmt.Fprintf(os.Stdout, "Vigil %s is ready at http://%s (%s)\n", version, s.Addr(), time.Since(began).Round(time.Millisecond))
@@ -53,4 +63,19 @@ func (c *serveCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger)
 		fmt.Fprintf(os.Stdout, "\n  First start: open http://%s/setup and enter this setup token:\n\n      %s\n\n", s.Addr(), token)
 	}
 	return errors.Join(s.Run(ctx), s.Close())
+}
+
+// startProfile writes a CPU profile until stop is called.
+func startProfile(path string) (stop func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
 }

@@ -148,6 +148,11 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
+	e.Census.OnChange(func(_, patient string) {
+		if patient != "" {
+			e.Rules.Refresh(vigil.PatientSubject(patient))
+		}
+	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
 	return nil

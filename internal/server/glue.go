@@ -10,6 +10,7 @@ import (
 	"github.com/vigil-health/vigil/internal/driver/webhook"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -27,6 +28,9 @@ func (p profiles) LimitsFor(ctx context.Context, s vigil.Subject) (rule.Profile,
 		out.AgeGroup = rule.AgeGroup(pat.Birth, time.Now())
 		for _, f := range pat.Flags {
 			out.Flags[f.Kind] = true
+		}
+		if b, ok := p.e.Census.Bed(pat.Bed); ok && b.State == census.Standby {
+			out.Flags[rule.Standby] = true
 		}
 	}
 	var err error

@@ -106,16 +106,19 @@ func ecg(p float64, rhythm Rhythm) float64 {
 	return v + bell(0.22, 0.022, 0.14)
 }
 
-// pulse returns a pressure pulse between 0 and 1 at phase p: systolic upstroke, dicrotic notch, run-off.
+// pulse returns a pressure pulse between 0 and 1 at phase p: steep upstroke, slow fall, dicrotic notch and wave, run-off.
 func pulse(p float64) float64 {
 	p = math.Mod(p+1, 1)
-	rise := math.Exp(-math.Pow((p-0.16)/0.075, 2))
-	if p > 0.16 {
-		rise = math.Exp(-math.Pow((p-0.16)/0.15, 2))
+	const top = 0.13
+	v := math.Exp(-3.1 * (p - top)) // run-off after the peak
+	if p < top {
+		v = 0.5 - 0.5*math.Cos(math.Pi*p/top)
+		foot := math.Exp(-3.1 * (1 - top)) // where the beat before ended
+		v = foot + (1-foot)*v
 	}
-	dicrotic := 0.36 * math.Exp(-math.Pow((p-0.46)/0.075, 2))
-	runoff := 0.30 * math.Exp(-3.2*p) * math.Min(1, p/0.1)
-	return math.Min(1, rise+dicrotic+runoff)
+	notch := -0.10 * math.Exp(-math.Pow((p-0.36)/0.03, 2))
+	dicrotic := 0.11 * math.Exp(-math.Pow((p-0.45)/0.06, 2))
+	return math.Max(0, math.Min(1, v+notch+dicrotic))
 }
 
 // Strip is what the waveform sensors of a body gave over one block.

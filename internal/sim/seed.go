@@ -43,7 +43,7 @@ func (h *Hospital) Seed(ctx context.Context, to House) (token string, err error)
 	if err := h.accounts(ctx, to.Accounts); err != nil {
 		return "", fmt.Errorf("seed accounts: %w", err)
 	}
-	return h.devices(ctx, to.Devices, since)
+	return h.devices(ctx, to.Devices, since.AddDate(0, 0, -40)) // dispensers bring a month of doses
 }
 
 func (h *Hospital) places(now time.Time) (out []fhir.Resource) {
@@ -182,7 +182,11 @@ func (p *Patient) warnings(subject fhir.Resource) (out []fhir.Resource) {
 		flag("isolation", "isolation", p.Isolation)
 	}
 	for _, f := range p.Flags {
-		flag(strings.ToLower(f), strings.ToLower(f), f)
+		text := f
+		if f == "Scale2" {
+			text = "SpO₂ scale 2, target 88–92 %" // hypercapnic respiratory failure (RCP 2017)
+		}
+		flag(strings.ToLower(f), strings.ToLower(f), text)
 	}
 	return out
 }

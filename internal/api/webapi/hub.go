@@ -37,7 +37,7 @@ func newHub(a *API) *hub {
 // Run feeds the live channel until ctx ends.
 func (a *API) Run(ctx context.Context) error {
 	h := a.hub
-	a.cfg.Census.OnChange(func(ref string) {
+	a.cfg.Census.OnChange(func(ref, _ string) {
 		select {
 		case h.changed <- ref:
 		default: // the screens read the ward again within the minute

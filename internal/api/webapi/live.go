@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -30,7 +31,10 @@ type request struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-const maxSubscriptions = 64
+const (
+	maxSubscriptions = 64
+	rewindFor        = 14 * time.Second
+)
 
 // live opens the live channel of one screen.
 func (a *API) live(w http.ResponseWriter, r *http.Request) {
@@ -214,7 +218,35 @@ func (c *client) follow(s vigil.Subject, bed string, allWaves bool) {
 		}
 	}
 	c.mu.Unlock()
+	if !known {
+		c.rewind(s)
+	}
 	c.nudge()
+}
+
+// rewind sends the last seconds of the waveforms, so that a strip does not begin empty.
+func (c *client) rewind(s vigil.Subject) {
+	now := c.api.cfg.Now()
+	for _, metric := range c.api.wavesOf(c.ctx, s) {
+		c.mu.Lock()
+		v := c.subjects[s]
+		c.mu.Unlock()
+		if !v.allWaves && v.wave != "" && v.wave != metric {
+			continue
+		}
+		blocks, err := c.api.cfg.Telemetry.Waveform(c.ctx, s, metric, now.Add(-rewindFor), now)
+		if err != nil || len(blocks) == 0 {
+			continue
+		}
+		var device vigil.DeviceID
+		infos, _ := c.api.cfg.Telemetry.Waveforms(c.ctx, s)
+		for _, w := range infos {
+			if device == "" && w.Metric == metric {
+				device = w.Device
+			}
+		}
+		c.report(&vigil.Report{Subject: s, Device: device, Waveforms: blocks})
+	}
 }
 
 func (c *client) watchDevice(req request) {

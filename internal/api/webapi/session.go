@@ -1,9 +1,12 @@
 package webapi
 
 import (
+	"cmp"
+	"math"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -93,6 +96,7 @@ func (a *API) visit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(all, func(x, y access.Account) int { return cmp.Compare(a.onCallOrder(x), a.onCallOrder(y)) })
 	for _, acc := range all {
 		if !acc.Disabled && slices.Contains(acc.Roles, in.Role) {
 			token, _, err := a.cfg.Accounts.SignInAs(sys, acc.ID)
@@ -103,6 +107,14 @@ func (a *API) visit(c *call) (any, error) {
 		}
 	}
 	return nil, vigil.Errorf(vigil.Invalid, "webapi.visit", "nobody in the simulated hospital is a %q", in.Role)
+}
+
+// onCallOrder is the account's place on call, so that a visiting physician is the one who is paged first.
+func (a *API) onCallOrder(acc access.Account) int {
+	if s, ok := a.cfg.Census.Staff(strings.TrimPrefix(acc.Person, "Practitioner/")); ok {
+		return s.Order
+	}
+	return math.MaxInt
 }
 
 func (a *API) signOut(c *call) (any, error) {

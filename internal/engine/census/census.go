@@ -113,13 +113,14 @@ type Records interface {
 // Census is the view. It is safe for concurrent use; what it returns are copies.
 type Census struct {
 	mu       sync.RWMutex
+	stale    bool // records changed since the view was derived
 	log      *slog.Logger
 	records  map[string]map[string]fhir.Resource // type → id → resource, of the types below
 	units    []Unit
 	beds     []Bed
 	patients map[string]*Patient
 	staff    []Staff
-	subs     []func(patient string)
+	subs     []func(ref, patient string)
 }
 
 // types are the records that the census looks at.
@@ -181,16 +182,46 @@ func (c *Census) changed(r record.Record) {
 		c.mu.Unlock()
 		return
 	}
-	c.rebuild()
+	c.stale = true
 	subs := slices.Clone(c.subs)
+	patient := c.patientOf(r)
 	c.mu.Unlock()
 	for _, fn := range subs {
-		fn(r.Ref())
+		fn(r.Ref(), patient)
 	}
 }
 
-// OnChange calls fn with the reference of each record that changed the view, in order.
-func (c *Census) OnChange(fn func(ref string)) {
+// patientOf returns the id of the patient whom a record is about, "" when it is about none.
+func (c *Census) patientOf(r record.Record) string {
+	if r.Type == "Patient" {
+		return r.ID
+	}
+	res := c.records[r.Type][r.ID]
+	for _, path := range []string{"subject.reference", "patient.reference"} {
+		if id, ok := strings.CutPrefix(res.Str(path), "Patient/"); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// rlock holds the view for reading, derived anew when records changed: a thousand changes in a row cost one derivation.
+func (c *Census) rlock() {
+	c.mu.RLock()
+	for c.stale {
+		c.mu.RUnlock()
+		c.mu.Lock()
+		if c.stale {
+			c.rebuild()
+			c.stale = false
+		}
+		c.mu.Unlock()
+		c.mu.RLock()
+	}
+}
+
+// OnChange calls fn with the reference of each record that changed the view and the patient whom it is about, in order.
+func (c *Census) OnChange(fn func(ref, patient string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.subs = append(c.subs, fn)
@@ -198,7 +229,7 @@ func (c *Census) OnChange(fn func(ref string)) {
 
 // Units returns the care units by name.
 func (c *Census) Units() []Unit {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	return slices.Clone(c.units)
 }
@@ -215,7 +246,7 @@ func (c *Census) Unit(id string) (Unit, bool) {
 
 // Beds returns the beds of a unit in their order, of all units when it is empty.
 func (c *Census) Beds(unit string) []Bed {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	var out []Bed
 	for _, b := range c.beds {
@@ -228,7 +259,7 @@ func (c *Census) Beds(unit string) []Bed {
 
 // Bed returns one bed.
 func (c *Census) Bed(id string) (Bed, bool) {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	for _, b := range c.beds {
 		if b.ID == id {
@@ -240,7 +271,7 @@ func (c *Census) Bed(id string) (Bed, bool) {
 
 // Patient returns one patient who has a record, admitted or not.
 func (c *Census) Patient(id string) (Patient, bool) {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	p, ok := c.patients[id]
 	if !ok {
@@ -252,7 +283,7 @@ func (c *Census) Patient(id string) (Patient, bool) {
 // Patients returns those whose name or number contains every word of q, in order of their names; unit narrows to one unit.
 func (c *Census) Patients(unit, q string) []Patient {
 	words := strings.Fields(strings.ToLower(q))
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	var out []Patient
 	for _, p := range c.patients {
@@ -270,7 +301,7 @@ func (c *Census) Patients(unit, q string) []Patient {
 
 // UnitOf returns the unit that watches a subject, "" when none does.
 func (c *Census) UnitOf(s vigil.Subject) string {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	if p := c.patients[s.ID()]; s.IsPatient() && p != nil {
 		return p.Unit
@@ -283,7 +314,7 @@ func (c *Census) UnitOf(s vigil.Subject) string {
 
 // Staff returns one practitioner in his first role.
 func (c *Census) Staff(id string) (Staff, bool) {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	for _, s := range c.staff {
 		if s.ID == id {
@@ -295,7 +326,7 @@ func (c *Census) Staff(id string) (Staff, bool) {
 
 // StaffOf returns the staff of a unit in the on-call order, by role; all roles when it is empty.
 func (c *Census) StaffOf(unit, role string) []Staff {
-	c.mu.RLock()
+	c.rlock()
 	defer c.mu.RUnlock()
 	var out []Staff
 	for _, s := range c.staff {

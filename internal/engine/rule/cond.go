@@ -14,6 +14,7 @@ type cond struct {
 	phase   phase
 	held    bool  // active in itself, but covered by another rule's alarm: nothing is on the desk
 	raised  bool  // the desk has it
+	ended   bool  // it was on the desk, and ended when another alarm began to speak for it
 	metric  int32 // that speaks
 	since   int64 // condition first true, Unix nanoseconds of the samples
 	heard   int64 // when that was received

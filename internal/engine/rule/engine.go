@@ -351,6 +351,14 @@ func (e *Engine) release(st *subject, at int64) {
 		for i := range conds {
 			if c := e.prog.rules[i]; conds[i].held && !st.covered(c, d) {
 				conds[i].held = false
+				if conds[i].ended { // its alarm was ended: what comes back is an episode of its own
+					dev := vigil.DeviceID("")
+					if d != nil {
+						dev = d.id
+					}
+					conds[i].since, conds[i].ended = at, false
+					conds[i].id = alarm.ID(c.Key, st.id, dev, time.Unix(0, at))
+				}
 				st.do(act{step: begin, rule: c, dev: d, cond: conds[i], at: at})
 			}
 		}

@@ -35,6 +35,9 @@ const (
 	Any     = "any"
 )
 
+// Standby is the flag of a patient who is away from the bed for a while.
+const Standby = "standby"
+
 // AgeGroup returns the group of a birth date at a time; a zero birth date counts as adult.
 func AgeGroup(birth, at time.Time) string {
 	switch {

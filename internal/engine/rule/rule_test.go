@@ -221,6 +221,22 @@ func TestCoveredAlarmSpeaksWhenTheOtherEnds(t *testing.T) {
 	expect(t, b, "raise spo2-extreme-low, end spo2-extreme-low, raise spo2-low, end spo2-low")
 }
 
+func TestAlarmThatIsOvertakenComesBackAsItsOwn(t *testing.T) {
+	b := setUp(t, nil)
+	b.hold("spo2=88", 15)
+	expect(t, b, "raise spo2-low")
+	first := b.desk.last["spo2-low"].ID
+	b.hold("spo2=82", 15)
+	expect(t, b, "raise spo2-low, raise spo2-extreme-low, end spo2-low")
+	b.hold("spo2=88", 15)
+	expect(t, b, "raise spo2-low, raise spo2-extreme-low, end spo2-low, end spo2-extreme-low, raise spo2-low")
+	if again := b.desk.last["spo2-low"].ID; again == first {
+		t.Errorf("it came back under %s, which the desk has closed", again)
+	}
+	b.hold("spo2=96", 15)
+	expect(t, b, "raise spo2-low, raise spo2-extreme-low, end spo2-low, end spo2-extreme-low, raise spo2-low, end spo2-low")
+}
+
 func TestLateAndQuestionableNeverRaise(t *testing.T) {
 	b := setUp(t, nil)
 	b.hold("spo2=60!", 30)
@@ -283,6 +299,25 @@ func TestSilentDevice(t *testing.T) {
 	expect(t, b, "raise no-data, end no-data")
 	b.Unwatch(patch)
 	b.pass(300)
+	expect(t, b, "raise no-data, end no-data")
+}
+
+func TestSilenceIsExpectedWhileThePatientIsAway(t *testing.T) {
+	away := profiles{sara: {AgeGroup: rule.Adult, Flags: map[string]bool{rule.Standby: true}}}
+	b := setUp(t, func(c *rule.Config) { c.Limits = away })
+	b.Watch(sara, patch, b.now)
+	b.say("heart-rate=80")
+	b.pass(300)
+	expect(t, b, "")
+	away[sara] = rule.Profile{AgeGroup: rule.Adult}
+	b.Refresh(sara)
+	b.pass(50)
+	expect(t, b, "")
+	b.pass(20)
+	expect(t, b, "raise no-data")
+	away[sara] = rule.Profile{AgeGroup: rule.Adult, Flags: map[string]bool{rule.Standby: true}}
+	b.Refresh(sara)
+	b.pass(5)
 	expect(t, b, "raise no-data, end no-data")
 }
 

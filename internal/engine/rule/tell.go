@@ -2,6 +2,7 @@ package rule
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,9 @@ func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
 		if same {
 			live.raised, live.id = true, out.ID
 		}
+		if err := e.overtake(ctx, st, a); err != nil {
+			return err
+		}
 		for i := range st.acts { // steps already queued follow the alarm under the desk's ID
 			if st.acts[i].cond.id == a.cond.id {
 				st.acts[i].cond.id = out.ID
@@ -82,6 +86,22 @@ func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
 			}
 		}
 		e.release(st, a.at)
+	}
+	return nil
+}
+
+// overtake ends the open alarms that the new one speaks for: the same people need one call, not two. Their conditions
+// are held and come back, as new episodes, when nothing covers them any more.
+func (e *Engine) overtake(ctx context.Context, st *subject, a act) error {
+	for i := range st.conds {
+		c, cd := e.prog.rules[i], &st.conds[i]
+		if cd.phase != active || cd.held || !cd.raised || !slices.Contains(c.covered, a.rule.pos) {
+			continue
+		}
+		if err := e.cfg.Desk.End(ctx, cd.id, time.Unix(0, a.at).UTC()); err != nil {
+			return err
+		}
+		cd.held, cd.raised, cd.ended = true, false, true
 	}
 	return nil
 }

@@ -133,7 +133,17 @@ func (e *Engine) allowed(d *device) int64 {
 
 func (e *Engine) silence(st *subject, d *device, now int64) {
 	c := e.prog.noData
-	if c == nil || !d.watched || d.conds[c.pos].phase == active {
+	if c == nil || !d.watched {
+		return
+	}
+	if st.profile.Flags[Standby] { // away from the bed: silence is expected, and counts anew when the patient is back
+		if d.heard = now; d.conds[c.pos].phase == active {
+			e.step(st, c, d, end, now)
+			d.conds[c.pos] = cond{}
+		}
+		return
+	}
+	if d.conds[c.pos].phase == active {
 		return
 	}
 	allowed := e.allowed(d)
