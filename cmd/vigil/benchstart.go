@@ -128,17 +128,12 @@ func (c *benchStartCmd) demo(ctx context.Context, out *startFigures, line progre
 
 func (c *benchStartCmd) idle(ctx context.Context, h *benchHouse, rss *float64, line progress) error {
 	line.say("idling for %s", c.Idle)
-	pause(ctx, c.Idle)
+	if err := pause(ctx, c.Idle); err != nil {
+		return err
+	}
 	u, err := h.usage(ctx)
 	*rss = math.Round(u.rss / 1e6)
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }
 
 // startReady returns the milliseconds from the start of the process to the first 200 of /readyz.

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/server"
 	"github.com/vigil-health/vigil/internal/sim"
 )
@@ -47,7 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) 
 	ward := sim.NewWard(h, time.Now, send)
 	lived := make(chan error, 1)
 	go func() {
-		err := c.live(ctx, s, demoWard{ward, wait, fresh}, began)
+		err := c.live(ctx, s, demoWard{ward, send, wait, fresh}, began)
 		if err != nil {
 			cancel() // a dead ward is no demonstration
 		}
@@ -66,8 +68,45 @@ func (c *demoCmd) seed(ctx context.Context, s *server.Server, h *sim.Hospital) e
 // demoWard is the ward and how to wait until all it said is on disk.
 type demoWard struct {
 	ward   *sim.Ward
+	send   sim.Send
 	settle func() error
 	fresh  bool
+}
+
+// appWard is the ward as the simulations of applications see it, in real time.
+type appWard struct {
+	devices *registry.Registry
+	send    sim.Send
+}
+
+// Now implements app.Ward.
+func (appWard) Now() time.Time { return time.Now() }
+
+// Wait implements app.Ward.
+func (appWard) Wait(ctx context.Context, until time.Time) error {
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Devices implements app.Ward.
+func (w appWard) Devices(profile string) (out []app.WardDevice) {
+	for _, b := range w.devices.Current("") {
+		if d, ok := w.devices.Lookup(b.Device); ok && d.Profile == profile && b.Subject.IsPatient() {
+			out = append(out, app.WardDevice{ID: string(d.ID), Patient: b.Subject.ID(), Since: b.From})
+		}
+	}
+	return out
+}
+
+// Send implements app.Ward.
+func (w appWard) Send(ctx context.Context, device string, payload []byte) error {
+	return w.send(ctx, device, payload)
 }
 
 // live brings the past of the patients, says where to look, and lets the ward live.
@@ -88,6 +127,16 @@ func (c *demoCmd) live(ctx context.Context, s *server.Server, w demoWard, began 
 		return err
 	}
 	fmt.Fprintf(os.Stdout, "A simulated hospital is alive at http://%s (ready after %s). Stop it with Ctrl-C.\n", s.Addr(), time.Since(began).Round(10*time.Millisecond))
+	for _, a := range s.Applications() {
+		if a.Simulate == nil {
+			continue
+		}
+		go func() { // ends with ctx; the ward lives on without it
+			if err := a.Simulate(ctx, appWard{s.Engines.Devices, w.send}); err != nil && ctx.Err() == nil {
+				fmt.Fprintf(os.Stderr, "vigil: the simulation of %s ended: %v\n", a.Name, err)
+			}
+		}()
+	}
 	return w.ward.Run(ctx)
 }
 

@@ -42,7 +42,7 @@ type doors struct {
 }
 
 // openDoors listens everywhere first, so that a taken port is known before anything runs.
-func openDoors(cfg Config, e *Engines, log *slog.Logger) (d *doors, err error) {
+func openDoors(cfg Config, e *Engines, apps *applications, log *slog.Logger) (d *doors, err error) {
 	d = &doors{engines: e, apps: http.NewServeMux(), rest: rest.New()}
 	defer func() {
 		if err != nil {
@@ -87,7 +87,9 @@ func openDoors(cfg Config, e *Engines, log *slog.Logger) (d *doors, err error) {
 		}
 	}
 	d.broker = mqtt.New(mqtt.Config{Listeners: in})
-	d.api = webapi.New(d.webConfig(cfg, log))
+	web := d.webConfig(cfg, log)
+	web.Menu, web.Portal, web.Taken = apps.menu(), apps.today, apps.taken
+	d.api = webapi.New(web)
 	d.handler = d.mux(cfg, log)
 	return d, nil
 }

@@ -2,12 +2,17 @@ package server
 
 import (
 	"context"
-	"log/slog"
 
+	"github.com/vigil-health/vigil/internal/api/webapi"
+	"github.com/vigil-health/vigil/internal/app"
+	"github.com/vigil-health/vigil/internal/app/medication"
+	"github.com/vigil-health/vigil/internal/app/rpm"
 	"github.com/vigil-health/vigil/internal/protocol"
 )
 
-// protocols is the list of device protocols: one entry a room.
+// This file is the only list of rooms. A protocol or an application is added with one import and one entry.
+
+// protocols is the list of device protocols.
 func (d *doors) protocols() []protocol.Protocol {
 	return []protocol.Protocol{
 		d.broker.Protocol(),
@@ -15,21 +20,28 @@ func (d *doors) protocols() []protocol.Protocol {
 	}
 }
 
-// rooms are the protocols and applications that run.
-type rooms struct {
-	doors *doors
-	host  protocol.Host
+// applications is the list of applications, and what they give to the patient's own home.
+type applications struct {
+	list  []app.App
+	today func(ctx context.Context, patient string) ([]webapi.Medicine, error)
+	taken func(ctx context.Context, patient, medicine string) error
 }
 
-// openRooms gives every room its host.
-func openRooms(_ context.Context, _ Config, e *Engines, d *doors, log *slog.Logger) (*rooms, error) {
-	return &rooms{doors: d, host: protocol.Host{Intake: intake{e}, Log: log}}, nil
-}
-
-func (r *rooms) parts() []part {
-	out := []part{{"live", r.doors.api.Run}}
-	for _, p := range r.doors.protocols() {
-		out = append(out, part{p.Name, func(ctx context.Context) error { return p.Serve(ctx, r.host) }})
+func newApplications() *applications {
+	med := medication.New(medication.Config{})
+	return &applications{
+		list: []app.App{
+			rpm.New(rpm.Config{}).App(),
+			med.App(),
+		},
+		today: func(ctx context.Context, patient string) ([]webapi.Medicine, error) {
+			list, err := med.Today(ctx, patient)
+			out := make([]webapi.Medicine, len(list))
+			for i, m := range list {
+				out[i] = webapi.Medicine(m)
+			}
+			return out, err
+		},
+		taken: med.Taken,
 	}
-	return out
 }

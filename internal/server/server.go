@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 )
 
@@ -27,6 +28,7 @@ type Server struct {
 	doors   *doors
 	closers []func() error
 	rooms   *rooms
+	apps    *applications
 	ready   chan struct{}
 }
 
@@ -48,13 +50,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (s *Server, err err
 		return s, err
 	}
 	s.closers = append(s.closers, s.Engines.close)
-	if s.doors, err = openDoors(cfg, s.Engines, log); err != nil {
+	s.apps = newApplications()
+	if s.doors, err = openDoors(cfg, s.Engines, s.apps, log); err != nil {
 		return s, err
 	}
 	s.closers = append(s.closers, s.doors.close)
-	if s.rooms, err = openRooms(ctx, cfg, s.Engines, s.doors, log); err != nil {
-		return s, err
-	}
+	s.rooms = openRooms(s.apps, s.Engines, s.doors, log)
 	return s, nil
 }
 
@@ -63,6 +64,9 @@ func (s *Server) Addr() string { return s.doors.address(s.doors.http) }
 
 // MQTTAddr returns where plain MQTT listens, "" when it is off.
 func (s *Server) MQTTAddr() string { return s.doors.address(s.doors.mqtt) }
+
+// Applications returns the applications of this build.
+func (s *Server) Applications() []app.App { return s.apps.list }
 
 // Ready is closed when Run serves.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -81,6 +85,10 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	if err := s.Engines.start(ctx); err != nil {
+		return err
+	}
+	defer s.rooms.stop()
+	if err := s.rooms.start(ctx); err != nil {
 		return err
 	}
 	for _, p := range append(s.Engines.parts(), s.rooms.parts()...) {

@@ -43,7 +43,7 @@ func (h *Hospital) Seed(ctx context.Context, to House) (token string, err error)
 	if err := h.accounts(ctx, to.Accounts); err != nil {
 		return "", fmt.Errorf("seed accounts: %w", err)
 	}
-	return h.devices(ctx, to.Devices, since)
+	return h.devices(ctx, to.Devices, since.AddDate(0, 0, -40)) // dispensers bring a month of doses
 }
 
 func (h *Hospital) places(now time.Time) (out []fhir.Resource) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/coding"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
@@ -319,11 +321,12 @@ func (a *API) profiles(*call) (any, error) {
 		Model        string         `json:"model"`
 		Metrics      []vigil.Metric `json:"metrics"`
 		Protocols    []string       `json:"protocols"`
+		Example      string         `json:"example,omitempty"`
 	}
 	out := []view{}
 	for _, key := range sortedKeys(a.cfg.Profiles) {
 		p := a.cfg.Profiles[key]
-		v := view{p.Key, p.Title, p.Kind, p.Manufacturer, p.Model, []vigil.Metric{}, append([]string{}, p.Protocols...)}
+		v := view{p.Key, p.Title, p.Kind, p.Manufacturer, p.Model, []vigil.Metric{}, append([]string{}, p.Protocols...), a.example(p)}
 		for _, f := range p.Fields {
 			v.Metrics = append(v.Metrics, f.Metric)
 		}
@@ -333,6 +336,18 @@ func (a *API) profiles(*call) (any, error) {
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// sampleTime is the clock of every shipped sample message.
+const sampleTime = "1790000000000"
+
+// example is a message of such a device as of now, so that the first reading of a new device is not one of the past.
+func (a *API) example(p *catalog.Profile) string {
+	sample, _, err := catalog.DeviceSample(p.Key)
+	if err != nil {
+		return "" // a profile of the site's own comes without one
+	}
+	return strings.TrimSpace(strings.ReplaceAll(string(sample), sampleTime, strconv.FormatInt(a.cfg.Now().UnixMilli(), 10)))
 }
 
 func (a *API) quarantine(c *call) (any, error) {

@@ -97,6 +97,12 @@ func (a *API) visit(c *call) (any, error) {
 		return nil, err
 	}
 	slices.SortFunc(all, func(x, y access.Account) int { return cmp.Compare(a.onCallOrder(x), a.onCallOrder(y)) })
+	// Who is first on call is the one whom the stories of the simulated hospital speak to.
+	order := map[string]int{}
+	for i, s := range a.cfg.Census.StaffOf("", string(in.Role)) {
+		order["Practitioner/"+s.ID] = i - 1000
+	}
+	slices.SortStableFunc(all, func(x, y access.Account) int { return order[x.Person] - order[y.Person] })
 	for _, acc := range all {
 		if !acc.Disabled && slices.Contains(acc.Roles, in.Role) {
 			token, _, err := a.cfg.Accounts.SignInAs(sys, acc.ID)

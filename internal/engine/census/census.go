@@ -191,6 +191,20 @@ func (c *Census) changed(r record.Record) {
 	}
 }
 
+// patientOf returns the id of the patient whom a record is about, "" when it is about none.
+func (c *Census) patientOf(r record.Record) string {
+	if r.Type == "Patient" {
+		return r.ID
+	}
+	res := c.records[r.Type][r.ID]
+	for _, path := range []string{"subject.reference", "patient.reference"} {
+		if id, ok := strings.CutPrefix(res.Str(path), "Patient/"); ok {
+			return id
+		}
+	}
+	return ""
+}
+
 // rlock holds the view for reading, derived anew when records changed: a thousand changes in a row cost one derivation.
 func (c *Census) rlock() {
 	c.mu.RLock()
@@ -204,20 +218,6 @@ func (c *Census) rlock() {
 		c.mu.Unlock()
 		c.mu.RLock()
 	}
-}
-
-// patientOf returns the id of the patient whom a record is about, "" when it is about none.
-func (c *Census) patientOf(r record.Record) string {
-	if r.Type == "Patient" {
-		return r.ID
-	}
-	res := c.records[r.Type][r.ID]
-	for _, path := range []string{"subject.reference", "patient.reference"} {
-		if id, ok := strings.CutPrefix(res.Str(path), "Patient/"); ok {
-			return id
-		}
-	}
-	return ""
 }
 
 // OnChange calls fn with the reference of each record that changed the view and the patient whom it is about, in order.

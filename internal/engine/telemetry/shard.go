@@ -56,6 +56,9 @@ func (sh *shard) apply(ctx context.Context, reports []*vigil.Report, now int64) 
 }
 
 func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
+	if r.Subject == "" {
+		return nil // a heartbeat, or a repeat
+	}
 	sub := sh.subject(r.Subject)
 	dev := sub.spoke
 	if dev == nil || dev.id != r.Device {

@@ -46,6 +46,7 @@ const table = [
   ['DELETE', '/api/session', () => ({ status: 204, headers: { 'Set-Cookie': 'vigil_session=; Path=/; Max-Age=0' } })],
   ['POST', '/api/setup', (_p, _q, b) => { if (b.token !== 'token') return fail(400, 'invalid', 'The setup token is not right.'); setup.needed = false; return sign('admin') }],
   ['POST', '/api/_control', (_p, _q, b) => { Object.assign(control, b); return ok({}) }],
+  ['GET', '/api/metrics', () => ok([['heart-rate', 'HR', 'bpm', 0], ['spo2', 'SpO₂', '%', 0], ['respiratory-rate', 'RR', '/min', 0], ['art-mean', 'MAP', 'mmHg', 0], ['temperature', 'T', '°C', 1]].map(([key, label, unit, decimals]) => ({ key, name: label, label, unit, decimals, kind: 'numeric', max_age_ms: 10000 })))],
   ['GET', '/api/units', () => ok([{ id: 'icu-north', name: 'ICU North', kind: 'icu', beds: 16, live: 12 }, { id: 'home', name: 'At home', kind: 'home', beds: 0, live: 4 }])],
   ['GET', '/api/ward', () => ok(ward())],
   ['POST', '/api/beds/:id/admit', (p, _q, b) => {

@@ -16,7 +16,7 @@ for (const [role, path, heading] of pages) {
     if (role === 'patient' || path.startsWith('/alert/')) await page.setViewportSize({ width: 390, height: 844 })
     await page.goto(path)
     await expect(page.getByRole('heading', { level: 1, name: heading })).toBeAttached()
-    await page.waitForTimeout(1500)
+    await page.waitForTimeout(400)
     await axe(page)
     expect(faults).toEqual([])
   })

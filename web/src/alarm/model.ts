@@ -15,6 +15,28 @@ export const pausedFor = (a: Alarm, now: number): number => {
   return left > 0 ? left : 0
 }
 
+// crossed tells which limit raised the alarm. The value of an alarm moves on, so it cannot tell once it has come back.
+export function crossed(a: Alarm): 'low' | 'high' {
+  const own = a.metric ? a.evidence?.limits?.[a.metric] : undefined
+  if (own && own.low !== own.high) {
+    if (a.limit === own.low) return 'low'
+    if (a.limit === own.high) return 'high'
+  }
+  if (/(^|[-\s])low\b/i.test(a.rule + ' ' + a.title)) return 'low'
+  if (/(^|[-\s])high\b/i.test(a.rule + ' ' + a.title)) return 'high'
+  return (a.value ?? 0) < (a.limit ?? 0) ? 'low' : 'high'
+}
+
+// lastPaged is whom the chain has called last.
+export const lastPaged = (a: Alarm): string | undefined =>
+  (a.history ?? []).filter((h) => h.who && (h.what === 'paged' || h.what === 'escalated' || h.what === 'passed_on')).at(-1)?.who
+
+// sentence ends a text as a sentence, so that another may follow it.
+export function sentence(text: string): string {
+  const s = text.trim()
+  return s === '' ? '' : s.charAt(0).toUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? '' : '.')
+}
+
 // compareAlarms puts the most urgent first: not acknowledged before acknowledged, then priority, then the longest waiting.
 export function compareAlarms(a: Alarm, b: Alarm): number {
   return Number(isAcked(a)) - Number(isAcked(b))

@@ -35,6 +35,12 @@ function add(steps: Step[], h: AlarmStep): void {
     last.detail = 'seen'
     return
   }
+  // A page that follows its cause at once is one step: "Escalated to Dr Lee".
+  if (h.what === 'paged' && last?.detail === undefined && /^(escalated|passed_on)/.test(last?.key ?? '') && Math.abs(at - (last?.at ?? 0)) < 3000) {
+    last!.key = `paged-${h.at}`
+    if (h.who) last!.title = `${titles[/^Passed/.test(last!.title) ? 'passed_on' : 'escalated']} to ${h.who}`
+    return
+  }
   const name = h.who && h.what !== 'raised' ? `${title} ${h.who}` : title
   const who = h.what === 'paged' || h.what === 'escalated' || h.what === 'passed_on' ? name : title
   steps.push({ key: `${h.what}-${h.at}`, title: who, at, detail: h.what === 'acknowledged' ? h.who : undefined, done: true })

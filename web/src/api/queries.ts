@@ -1,7 +1,7 @@
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { toast } from '../ui/toast'
 import { ApiError, get, post, query } from './client'
-import type { Alarm, AlarmAction, Attention, Bed, Patient, PatientShort, Session, Unit, User, Ward } from './types'
+import type { Alarm, AlarmAction, Attention, Bed, Metric, Patient, PatientShort, Session, Unit, User, Ward } from './types'
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -17,6 +17,13 @@ export const useSession = () => useQuery({ queryKey: ['session'], queryFn: () =>
 
 export function useUser(): User | null {
   return useSession().data?.user ?? null
+}
+
+const useMetrics = () => useQuery({ queryKey: ['metrics'], queryFn: () => get<Metric[]>('/metrics'), staleTime: Infinity })
+
+// useMetric is the catalogue's entry of a metric: its name, unit and decimals.
+export function useMetric(key: string | undefined): Metric | undefined {
+  return useMetrics().data?.find((m) => m.key === key)
 }
 
 export const useUnits = () => useQuery({ queryKey: ['units'], queryFn: () => get<Unit[]>('/units'), staleTime: 60_000 })

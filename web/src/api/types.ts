@@ -54,6 +54,8 @@ export interface NumberValue {
   high?: number
 }
 
+export interface Metric { key: string; name: string; label: string; unit: string; decimals: number; kind: 'numeric' | 'waveform'; max_age_ms: number }
+
 export type Band = 'low' | 'low-medium' | 'medium' | 'high' | 'incomplete'
 
 export interface Score {

@@ -33,3 +33,14 @@ test('old samples leave the ring, and a late block cannot bring them back', () =
   expect(r.at(0)).toBeNaN()
   expect(r.at(20)).toBe(9)
 })
+
+test('a ring knows where the blocks since the last look began', () => {
+  const r = new Ring(10, 1, 0, 10)
+  r.write(2000, Int16Array.of(1))
+  const seen = r.writes
+  expect(r.lowest(seen)).toBe(Infinity)
+  r.write(500, Int16Array.of(2))
+  r.write(2100, Int16Array.of(3))
+  expect(r.lowest(seen)).toBe(5)
+  expect(r.at(5)).toBe(2)
+})

@@ -5,9 +5,13 @@ import { MISSING } from './frame'
 
 export const LEAD_OFF = Infinity
 
+const REMEMBERED = 32
+
 export class Ring {
   private readonly data: Float32Array
   private head = Number.NaN // absolute index of the newest sample
+  writes = 0 // how many blocks have come
+  private readonly begins = new Float64Array(REMEMBERED) // where the last blocks began, absolute indexes
 
   constructor(readonly rate: number, readonly scale: number, readonly offset: number, seconds = 40) {
     this.data = new Float32Array(Math.max(1, Math.ceil(rate * seconds))).fill(Number.NaN)
@@ -21,6 +25,7 @@ export class Ring {
     // Device time jitters by a sample; joining blocks that nearly touch avoids pinholes in the trace.
     if (i === this.head + 2 || i === this.head) i = this.head + 1
     if (Number.isNaN(this.head)) this.head = i - 1
+    this.begins[this.writes++ % REMEMBERED] = i
     const size = this.data.length
     for (let g = Math.max(this.head + 1, i - size); g < i; g++) this.data[mod(g, size)] = Number.NaN
     for (let j = 0; j < samples.length; j++) {
@@ -30,6 +35,13 @@ export class Ring {
       this.data[mod(at, size)] = raw === MISSING ? LEAD_OFF : raw * this.scale + this.offset
     }
     this.head = Math.max(this.head, i + samples.length - 1)
+  }
+
+  // lowest tells where the earliest of the blocks after the given count of writes began.
+  lowest(since: number): number {
+    let low = Infinity
+    for (let w = Math.max(since, this.writes - REMEMBERED); w < this.writes; w++) low = Math.min(low, this.begins[w % REMEMBERED]!)
+    return low
   }
 
   // at returns the sample with an absolute index.

@@ -30,8 +30,10 @@ export function WaveStrip({ patient, metric, scale = 1, line = 1.6, label }: Wav
     const observer = new ResizeObserver(() => sweep.resize())
     observer.observe(canvas)
     sweep.resize()
+    const sight = new IntersectionObserver(([e]) => { sweep.visible = e!.isIntersecting })
+    sight.observe(canvas)
     const stop = runSweep(sweep)
-    return () => { stop(); observer.disconnect() }
+    return () => { stop(); observer.disconnect(); sight.disconnect() }
   }, [patient, metric, scale, line, theme])
   return <canvas ref={ref} className={css.strip} role="img" aria-label={label ?? metric} />
 }

@@ -14,6 +14,7 @@ export interface SweepOptions { colour: string; speed: number; line: number; ran
 const MARGIN = 5
 const REFIT_AFTER_MS = 1_000
 const FIT_OVER_MS = 8_000 // two slow breaths
+const REPAINT_MS = 400 // at most this often for blocks that come late
 const REDRAW_AFTER_MS = 700 // longer than this since the last frame (hidden tab): paint the sweep anew
 
 export class Sweep {
@@ -25,6 +26,10 @@ export class Sweep {
   private ranged = false
   private beyond = false // a sample left the range: fit again, but not for every beat
   private fitted = 0
+  private seen = 0 // blocks of the ring that have been looked at
+  private behind = false
+  private painted = 0
+  visible = true // a strip that is scrolled away draws nothing
   private readonly ctx: CanvasRenderingContext2D
 
   constructor(private readonly canvas: HTMLCanvasElement, private readonly wave: () => Wave | undefined, private options: SweepOptions) {
@@ -49,20 +54,34 @@ export class Sweep {
   // frame moves the pen to the playback time. Position is a function of time alone, so strips of one width stay in step.
   frame(): void {
     const wave = this.wave()
-    if (!wave || this.width === 0) return
+    if (!wave || this.width === 0 || !this.visible) return
     const now = serverNow() - DELAY_MS
     const period = (this.width / this.options.speed) * 1000
-    const stale = this.lastMs === 0 || now - this.lastMs > REDRAW_AFTER_MS || now < this.lastMs
-    if (stale) {
+    if (this.lastMs === 0 || now - this.lastMs > REDRAW_AFTER_MS || now < this.lastMs || this.fillsBehind(wave, now)) {
       this.fit(wave, now)
       this.ctx.clearRect(0, 0, this.width, this.height)
       this.draw(wave, now - period + (ERASE / this.options.speed) * 1000, now)
+      this.painted = now
     } else {
+      // Less than a column is not worth a paint.
+      if (((now - this.lastMs) / 1000) * this.options.speed < 1) return
       if (Math.floor(now / period) !== Math.floor(this.lastMs / period) || !this.ranged) this.fit(wave, now)
       this.erase(now, period)
       this.draw(wave, this.lastMs, now)
     }
     this.lastMs = this.beyond && now - this.fitted > REFIT_AFTER_MS ? 0 : now
+  }
+
+  // fillsBehind tells that blocks came which begin behind the pen: the past sent at the start, or a late block.
+  private fillsBehind(wave: Wave, now: number): boolean {
+    const { ring } = wave
+    if (ring.writes !== this.seen) {
+      this.behind ||= ring.lowest(this.seen) < ring.index(this.lastMs)
+      this.seen = ring.writes
+    }
+    if (!this.behind || now - this.painted < REPAINT_MS) return false
+    this.behind = false
+    return true
   }
 
   private x(ms: number, period: number): number { return ((ms % period) / period) * this.width }
@@ -130,8 +149,16 @@ export class Sweep {
 const strips = new Set<Sweep>()
 let running = false
 
-function loop(): void {
-  for (const s of strips) s.frame()
+let drawn = 0
+
+// Thirty frames a second are enough for 63 pixels a second; drawing in each frame of a fast screen would cost twice.
+const FRAME_MS = 30
+
+function loop(at: number): void {
+  if (at - drawn >= FRAME_MS) {
+    drawn = at
+    for (const s of strips) s.frame()
+  }
   running = strips.size > 0
   if (running) requestAnimationFrame(loop)
 }

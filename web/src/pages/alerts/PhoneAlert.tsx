@@ -1,7 +1,7 @@
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { ArrowLeft, Check, CornerUpRight, MessageSquare, Video } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { isAcked } from '../../alarm/model'
+import { isAcked, lastPaged, sentence } from '../../alarm/model'
 import { useAlarm, useAlarmAction, usePatient, useUser } from '../../api/queries'
 import type { Alarm } from '../../api/types'
 import { age, ageSex, clock, time } from '../../lib/format'
@@ -68,8 +68,10 @@ function Head({ alarm: a }: { alarm: Alarm }) {
   const now = useBeat()
   const { data: patient } = usePatient(a.patient?.id ?? '')
   const user = useUser()
-  const first = a.step === 1 && !isAcked(a) && user?.role === 'physician' ? t.firstOnCall : ''
-  const text = a.text ? a.text.charAt(0).toUpperCase() + a.text.slice(1) + '.' : (a.evidence?.sentence ?? '')
+  // Only who was really called last may read that the alarm waits for him.
+  const mine = !isAcked(a) && user !== null && lastPaged(a) === user.name
+  const first = !mine ? '' : a.step <= 1 ? t.firstOnCall : t.paged
+  const text = sentence(a.text || a.evidence?.sentence || '')
   const where = [a.bed && `Bed ${a.bed.label}`, a.bed?.unit ?? patient?.unit?.name].filter(Boolean).join(' · ')
   return (
     <section className={css.head} data-priority={a.priority} data-acked={isAcked(a) || undefined}>

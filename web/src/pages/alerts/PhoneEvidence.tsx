@@ -1,5 +1,7 @@
-import { usePatient } from '../../api/queries'
+import { useMetric, usePatient } from '../../api/queries'
 import type { Alarm } from '../../api/types'
+import { crossed } from '../../alarm/model'
+import { fixed } from '../../lib/format'
 import { useVitals } from '../../live/hooks'
 import { signalOf, waveLabel } from '../../lib/signals'
 import { alerts as t } from '../../text/en'
@@ -15,8 +17,9 @@ export function PhoneEvidence({ alarm, patient: id }: { alarm: Alarm; patient: s
   const b = blocks(useVitals(id, undefined))
   const wave = alarm.metric ? patient?.waves.find((w) => signalOf(w) === signalOf(alarm.metric!)) ?? patient?.waves[0] : patient?.waves[0]
   const line = alarm.evidence?.lines?.find((l) => l.metric === alarm.metric) ?? alarm.evidence?.lines?.[0]
-  const limit = alarm.limit !== undefined && line?.metric === alarm.metric ? { value: alarm.limit, side: (alarm.value ?? 0) < alarm.limit ? 'low' as const : 'high' as const } : undefined
+  const limit = alarm.limit !== undefined && line?.metric === alarm.metric ? { value: alarm.limit, side: crossed(alarm), text: alarm.limit_text && t.limitShort(alarm.limit_text) } : undefined
   const bp = pressure(b.sys, b.dia)
+  const decimals = useMetric(line?.metric)?.decimals ?? 0
   return (
     <>
       {wave && <section className={css.wave} data-signal={signalOf(wave)}><span>{signalOf(wave) === 'bp' ? `${b.source} ${bp}` : waveLabel(wave)}</span><WaveStrip patient={id} metric={wave} scale={0.75} line={1.900} /></section>}
@@ -28,16 +31,16 @@ export function PhoneEvidence({ alarm, patient: id }: { alarm: Alarm; patient: s
       </dl>
       {line && (
         <section className={css.trend}>
-          <header><b>{t.last(alarm.metric_label ?? line.metric)}</b><span data-signal={signalOf(line.metric)}>{Math.round(line.from)} → {Math.round(line.to)}</span></header>
-          <div className={css.chart} data-signal={signalOf(line.metric)}>{alarm.limit_text && limit && <small>{t.limitShort(alarm.limit_text)}</small>}<Sparkline points={line.points} colour="var(--colour)" width={336} height={78} line={2.600} limit={limit} dot label={t.last(alarm.metric_label ?? line.metric)} /></div>
+          <header><b>{t.last(alarm.metric_label ?? line.metric)}</b><span data-signal={signalOf(line.metric)}>{fixed(line.from, decimals)} → {fixed(line.to, decimals)}</span></header>
+          <div className={css.chart} data-signal={signalOf(line.metric)}><Sparkline points={line.points} colour="var(--colour)" width={336} height={78} line={2.600} limit={limit} dot label={t.last(alarm.metric_label ?? line.metric)} /></div>
         </section>
       )}
-      {patient && <Facts alarm={alarm} patient={patient} />}
+      {patient && <Facts patient={patient} />}
     </>
   )
 }
 
-function Facts({ patient: p }: { alarm: Alarm; patient: NonNullable<ReturnType<typeof usePatient>['data']> }) {
+function Facts({ patient: p }: { patient: NonNullable<ReturnType<typeof usePatient>['data']> }) {
   const score = p.news2?.total
   const rows: [string, string][] = []
   if (score !== undefined && score !== null) rows.push([t.facts.news, p.news2_was ? t.newsWas(String(score), p.news2_was.total) : String(score)])

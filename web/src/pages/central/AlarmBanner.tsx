@@ -1,5 +1,5 @@
 import { BellOff, Check, Video } from 'lucide-react'
-import { pausedFor, short } from '../../alarm/model'
+import { lastPaged, pausedFor, short } from '../../alarm/model'
 import { sound } from '../../alarm/sound'
 import type { Alarm } from '../../api/types'
 import { age, time } from '../../lib/format'
@@ -31,7 +31,7 @@ export function AlarmBanner({ alarm, onAck, onVideo, onPause }: { alarm: Alarm; 
         <span className={css.facts}>{facts}<span className={css.age}>{age(now - time(alarm.raised))}</span></span>
         <Next alarm={alarm} now={now} />
       </div>
-      {audio === 'blocked' && <span className={css.silent}>{t.silent}</span>}
+      {audio !== 'ready' && <span className={css.silent}>{audio === 'blocked' ? t.silent : t.untested}</span>}
       <div className={css.actions}>
         <Button kind="white" icon={<Check size={17} aria-hidden />} hint="A" onClick={onAck}>{t.acknowledge}</Button>
         {alarm.patient && <Button icon={<Video size={17} aria-hidden />} hint="V" onClick={onVideo}>{t.video}</Button>}
@@ -40,9 +40,6 @@ export function AlarmBanner({ alarm, onAck, onVideo, onPause }: { alarm: Alarm; 
     </section>
   )
 }
-
-// lastPaged is whom the chain has called last.
-export const lastPaged = (a: Alarm): string | undefined => (a.history ?? []).filter((h) => h.what === 'paged' || h.what === 'escalated' || h.what === 'passed_on').at(-1)?.who
 
 function Next({ alarm, now }: { alarm: Alarm; now: number }) {
   const who = lastPaged(alarm)

@@ -1,10 +1,12 @@
 import { BellOff, Check, Wrench } from 'lucide-react'
 import { headline, isAcked, isEnded, isTechnical, openAlarms, pausedFor, rank } from '../../alarm/model'
 import type { Alarm, Bed } from '../../api/types'
-import { age, ageSex, time } from '../../lib/format'
+import { age, ageSex, clock, time } from '../../lib/format'
 import { central as t } from '../../text/en'
 import { PriorityGlyph } from '../../ui/Glyph'
 import css from './TileHead.module.css'
+
+const LONG_PAUSE = 125_000
 
 // shownAlarm: the most urgent; two of equal priority change every four seconds.
 export function shownAlarm(alarms: Alarm[], now: number): Alarm | undefined {
@@ -30,13 +32,15 @@ export function TileHead({ bed, alarm, now, stretch }: { bed: Bed; alarm?: Alarm
 function AlarmText({ alarm, now, more }: { alarm: Alarm; now: number; more: number }) {
   const acked = isAcked(alarm)
   const paused = pausedFor(alarm, now)
+  // A pause longer than two minutes had to give its reason: name who is answerable for it.
+  const off = paused > LONG_PAUSE && (alarm.history ?? []).filter((h) => h.what === 'audio_paused').at(-1)?.who
   const text = headline({ ...alarm, unit_label: undefined })
   return (
-    <span className={css.alarm}>
+    <span className={css.alarm} data-more={more > 0 || paused > 0 || undefined}>
       <b>{text}{alarm.value_text && alarm.unit_label && <span className={css.unit}> {alarm.unit_label}</span>}</b>
       <span>{isEnded(alarm) ? 'ended' : age(now - time(alarm.raised))}</span>
       {more > 0 && <span className={css.more}>{t.more(more)}</span>}
-      {paused > 0 && !acked && <span className={css.paused}><BellOff size={14} aria-label="Audio paused" />{age(paused)}</span>}
+      {paused > 0 && !acked && <span className={css.paused}><BellOff size={14} aria-label="Audio paused" />{off ? t.soundOff(clock(now + paused), off) : age(paused)}</span>}
       {isTechnical(alarm) && <span className={css.technical}><Wrench size={15} aria-label="Technical" /></span>}
       {acked
         ? <span className={css.acked}><Check size={15} aria-hidden />{alarm.acked_initials}</span>

@@ -34,8 +34,12 @@ const metricsOf = {
 
 export type BlockKey = keyof typeof metricsOf
 
+// A lead that is off names its signal in the title only: "Lead off: II".
+const leads: Partial<Record<BlockKey, RegExp>> = { hr: /: (i{1,3}|v\d?|av[rlf]|ecg.*)$/i, spo2: /: (pleth|spo.*)$/i, rr: /: resp.*$/i, bp: /: (art|nibp|abp).*$/i }
+const names = (a: Alarm, key: BlockKey) => a.rule === 'lead-off' && leads[key]!.test(a.title)
+
 export const alarmOf = (alarms: Alarm[], key: BlockKey): Alarm | undefined =>
-  alarms.filter((a) => isOpen(a) && a.metric && (metricsOf[key] as readonly string[]).includes(a.metric)).sort(compareAlarms)[0]
+  alarms.filter((a) => isOpen(a) && (a.metric ? (metricsOf[key] as readonly string[]).includes(a.metric) : names(a, key))).sort(compareAlarms)[0]
 
 export interface Silence { ageMs: number; cause: string }
 

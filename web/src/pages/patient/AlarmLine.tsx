@@ -1,5 +1,5 @@
 import { BellOff, Check, Siren } from 'lucide-react'
-import { headline, isAcked, isEnded, pausedFor } from '../../alarm/model'
+import { crossed, headline, isAcked, isEnded, pausedFor } from '../../alarm/model'
 import { alarmSteps } from '../../alarm/steps'
 import { useAlarmAction } from '../../api/queries'
 import type { Alarm } from '../../api/types'
@@ -17,7 +17,7 @@ export function AlarmLine({ alarm, more, onEscalate }: { alarm: Alarm; more: num
   const act = useAlarmAction()
   const acked = isAcked(alarm)
   const paused = pausedFor(alarm, now)
-  const title = alarm.value_text && alarm.limit_text ? `${alarm.title} ${alarm.value_text} ${(alarm.value ?? 0) < (alarm.limit ?? 0) ? '<' : '>'} ${alarm.limit_text}` : headline(alarm)
+  const title = alarm.value_text && alarm.limit_text ? `${alarm.title} ${alarm.value_text} ${crossed(alarm) === 'low' ? '<' : '>'} ${alarm.limit_text}` : headline(alarm)
   return (
     <section className={css.line} data-priority={alarm.priority} data-acked={acked || undefined} aria-label={t.alarmLine}>
       <span className={cx(css.glyph, !acked && alarm.priority === 'medium' && 'flash-glyph')}><PriorityGlyph priority={alarm.priority} size={27} fill={`var(--line-fill)`} ink={`var(--line-ink)`} /></span>

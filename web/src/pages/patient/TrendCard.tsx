@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react'
 import type { Alarm, Patient } from '../../api/types'
+import { crossed } from '../../alarm/model'
 import { signalOf } from '../../lib/signals'
 import { vitals } from '../../live/vitals'
 import { patient as t } from '../../text/en'
@@ -24,9 +25,9 @@ export function TrendCard({ patient, alarm }: { patient: Patient; alarm?: Alarm 
   useKeys({ '[': () => step(1), ']': () => step(-1) })
   const limit = useMemo(() => {
     if (!alarm?.metric || alarm.limit === undefined || !['art-mean', 'bp-mean', 'heart-rate', 'spo2'].includes(alarm.metric)) return undefined
-    const side = (alarm.value ?? 0) < alarm.limit ? 'low' as const : 'high' as const
-    return { metric: alarm.metric, side, value: alarm.limit, text: t.limit(alarm.metric_label ?? '', alarm.limit) }
-  }, [alarm?.metric, alarm?.limit, alarm?.metric_label, alarm?.value])
+    return { metric: alarm.metric, side: crossed(alarm), value: alarm.limit, text: t.limit(alarm.metric_label ?? '', alarm.limit) }
+    // A new object would draw the chart anew for every value of the alarm.
+  }, [alarm?.id, alarm?.metric, alarm?.limit, alarm?.metric_label])
   return (
     <Card flush className={css.card} title={<span className={css.title}>{t.trendOf(t.ranges[range])}<span className={css.legend}>{trend.data?.series.map((s) => <span key={s.metric} data-signal={signalOf(s.metric)}><i />{s.label}</span>)}</span></span>}
       aside={<Segmented label={t.range} value={range} onChange={setRange} options={[{ value: '1h', label: '1 h' }, { value: '4h', label: '4 h' }, { value: '24h', label: '24 h' }, { value: 'stay', label: t.stay }]} />}>

@@ -1,4 +1,5 @@
-import { useAlarm } from '../../api/queries'
+import { useAlarm, useMetric } from '../../api/queries'
+import { fixed } from '../../lib/format'
 import type { Alarm, EvidenceLine } from '../../api/types'
 import { signalOf } from '../../lib/signals'
 import { patient as t } from '../../text/en'
@@ -11,12 +12,10 @@ const names: Record<string, [string, string]> = {
   'bp-systolic': ['Systolic', 'mmHg'], 'art-systolic': ['Systolic', 'mmHg'],
 }
 
-const short = (v: number) => String(Math.round(v * 10) / 10)
-
 // WhyCard lays open what raised the alarm: the metrics that speak, from what to what, and the facts beside them.
 export function WhyCard({ alarm }: { alarm?: Alarm }) {
   if (!alarm) return null
-  return <Open id={alarm.id} rule={alarm.rule_version ?? alarm.rule} />
+  return <Open id={alarm.id} rule={t.rule(alarm.kind === 'alarm' ? alarm.title : alarm.rule, alarm.rule_version)} />
 }
 
 function Open({ id, rule }: { id: string; rule: string }) {
@@ -34,7 +33,9 @@ function Open({ id, rule }: { id: string; rule: string }) {
 }
 
 function Line({ line }: { line: EvidenceLine }) {
-  const [name, unit] = names[line.metric] ?? [line.metric, '']
+  const metric = useMetric(line.metric)
+  const [name, unit] = names[line.metric] ?? [metric?.label ?? line.metric, metric?.unit ?? '']
+  const short = (v: number) => fixed(v, metric?.decimals ?? 0)
   return (
     <div className={css.line}>
       <span>{name}</span><b>{short(line.from)} → {short(line.to)} {unit}</b>

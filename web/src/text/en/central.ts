@@ -9,7 +9,7 @@ export const central = {
   news: 'NEWS2', training: 'TRAINING', due: (t: string) => t, ackBy: (who: string) => `Acknowledged by ${who}`, alarmsOff: (until: string, who: string) => `Alarms off until ${until}, ${who}`,
   keys: { bed: 'bed', move: 'move', open: 'open', ack: 'acknowledge', pause: 'pause audio', all: 'all keys' },
   online: (a: number, b: number) => `${a} of ${b} devices online`, delay: (ms: number) => `Delay ${ms} ms`, shift: (s: string) => `Shift: ${s}`,
-  silent: 'This screen cannot play sound.', loadingWard: 'The ward', noBeds: 'This unit has no beds yet', noBedsText: 'Beds appear here once they are set up.',
+  silent: 'This screen cannot play sound.', untested: 'Sound not tested: this screen is silent.', soundOff: (until: string, who: string) => `Sound off until ${until}, ${who}`, loadingWard: 'The ward', noBeds: 'This unit has no beds yet', noBedsText: 'Beds appear here once they are set up.',
   unitMap: (name: string) => `${name} · beds`, openMap: 'Open list', staff: (n: number) => `Staff ${n}`, room: (t: string, h: string) => `${t} °C · ${h} %`,
   list: { bed: 'Bed', patient: 'Patient', hr: 'HR', spo2: 'SpO₂', rr: 'RR', bp: 'BP', map: 'MAP', t: 'T', news: 'NEWS2', alarm: 'Alarm', nurse: 'Nurse' },
   escalateTitle: 'Escalate now?', escalateText: (s: string) => `This pages the next step of the chain at once: ${s}`, escalateDo: 'Escalate', admitTitle: (l: string) => `Admit to bed ${l}`,
