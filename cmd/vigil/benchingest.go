@@ -15,6 +15,7 @@ import (
 
 type benchIngestCmd struct {
 	benchFlags  `embed:""`
+	targetFlags `embed:""`
 	Connections int     `help:"Gateway connections." default:"20"`
 	Devices     int     `help:"Devices that the gateways speak for, each on a patient of its own." default:"2000"`
 	Values      int     `help:"Values in a message, at most 8." default:"5"`
@@ -45,7 +46,14 @@ func (c *benchIngestCmd) Run(ctx context.Context) error {
 	}
 	line := newProgress()
 	line.say("admitting %d patients with their devices", c.Devices)
-	h, err := openBenchHouse(ctx, c.benchFlags, sim.LoadSize{Gateways: c.Connections + 1, Patches: c.Devices + 1})
+	size := sim.LoadSize{Gateways: c.Connections + 1, Patches: c.Devices + 1}
+	var h *benchHouse
+	var err error
+	if c.Target != "" {
+		h, err = c.open(ctx, size)
+	} else {
+		h, err = openBenchHouse(ctx, c.benchFlags, size)
+	}
 	if err != nil {
 		return err
 	}
