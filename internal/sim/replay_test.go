@@ -6,13 +6,13 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -326,7 +326,9 @@ func TestReplayErrors(t *testing.T) {
 }
 
 func TestWFDBNotes(t *testing.T) {
-	word := func(code, delta int) string { return string(binary.LittleEndian.AppendUint16(nil, uint16(code<<10|delta))) }
+	word := func(code, delta int) string {
+		return string(binary.LittleEndian.AppendUint16(nil, uint16(code<<10|delta)))
+	}
 	got, err := sim.ParseWFDBNotes([]byte(word(28, 18) + word(63, 3) + "(N\x00\x00" + word(1, 59) + word(59, 0) + "\x01\x00\x00\x00" + word(5, 1) + word(0, 0)))
 	if err != nil {
 		t.Fatal(err)
@@ -343,35 +345,34 @@ func FuzzWFDB(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, data []byte) {
 		sim.ParseWFDBNotes(data) //nolint:errcheck // it must not panic
 		h, err := sim.ParseWFDBHeader("f.hea", header)
-		if err != nil {
-			if vigil.KindOf(err) != vigil.Invalid {
-				t.Fatal(err)
+		n := 0
+		if err == nil {
+			dir := fstest.MapFS{}
+			for _, s := range h.Signals {
+				dir[s.File] = &fstest.MapFile{Data: data}
 			}
-			return
+			n, err = sim.DrainWFDB(dir, h)
 		}
-		dir := t.TempDir()
-		if os.WriteFile(filepath.Join(dir, "f.hea"), header, 0o600) != nil {
-			return
+		if err != nil && vigil.KindOf(err) != vigil.Invalid {
+			t.Fatal(err)
 		}
-		for _, s := range h.Signals {
-			if strings.ContainsRune(s.File, 0) || s.File == "f.hea" || len(s.File) > 60 {
-				return
-			}
-			os.WriteFile(filepath.Join(dir, s.File), data, 0o600) //nolint:errcheck // a name that cannot be is an error below
+		if err == nil && n > len(data)*len(h.Signals) {
+			t.Fatalf("%d samples from %d bytes", n, len(data))
 		}
-		playSome(t, filepath.Join(dir, "f.hea"), sim.Reading{})
 	})
 }
 
 func FuzzVD(f *testing.F) {
-	f.Add([]byte(framed([]int64{1, 2, 3}, []int64{-32768, 5})), "II:mV:500|PLETH:NU:1000", 125)
-	f.Add([]byte(channel([]int64{1024, 1030})), "MLII:mV:200:1024", 360)
-	f.Fuzz(func(t *testing.T, data []byte, signals string, rate int) {
-		name := filepath.Join(t.TempDir(), "f.vd")
-		if err := os.WriteFile(name, data, 0o600); err != nil {
+	f.Add([]byte(framed([]int64{1, 2, 3}, []int64{-32768, 5})), "II:mV:500|PLETH:NU:1000", 125, true)
+	f.Add([]byte(channel([]int64{1024, 1030})), "MLII:mV:200:1024", 360, false)
+	f.Fuzz(func(t *testing.T, data []byte, signals string, rate int, framed bool) {
+		n, err := sim.DrainVD(data, signals, max(rate, -rate), framed)
+		if err != nil && vigil.KindOf(err) != vigil.Invalid {
 			t.Fatal(err)
 		}
-		playSome(t, name, sim.Reading{Signals: signals, Rate: rate})
+		if n > len(data)*16 {
+			t.Fatalf("%d samples from %d bytes", n, len(data))
+		}
 	})
 }
 
@@ -383,31 +384,4 @@ func FuzzCSV(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
-}
-
-// playSome opens a recording and plays its first messages; whatever is wrong with it is said as Invalid.
-func playSome(t *testing.T, name string, how sim.Reading) {
-	records, err := sim.OpenRecordings([]string{name}, how)
-	if err == nil {
-		enough := fmt.Errorf("enough")
-		n := 0
-		p := sim.Replay{Recordings: records, Now: time.Now, Device: func(*sim.Recording) string { return "d" }, Send: func(context.Context, []sim.Packet) error {
-			if n++; n > 3 {
-				return enough
-			}
-			return nil
-		}, Progress: func(float64) {
-			if n++; n > 2000 {
-				records[0].Lasts = 0
-			}
-		}}
-		ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer stop()
-		if _, err = p.Run(ctx); err == enough || err != nil && ctx.Err() != nil {
-			return
-		}
-	}
-	if err != nil && vigil.KindOf(err) != vigil.Invalid {
-		t.Fatal(err)
-	}
 }
