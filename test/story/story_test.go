@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/consult"
@@ -114,7 +115,7 @@ func tell(t *testing.T, story *sim.Story) (out outcome) {
 				t.Fatal(err)
 			}
 		}
-		st := &stage{e: s.Engines, h: h}
+		st := &stage{e: s.Engines, h: h, apps: s.Applications()}
 		teller := sim.Teller{Story: story, Hospital: h, Stage: st, Cast: cast, Tell: func(d sim.Told) {
 			out.lines = append(out.lines, fmt.Sprintf("%8s %s %s  (%s)", d.At, d.Mark(), d.Line.Text, d.Detail))
 			if d.Skipped {
@@ -147,6 +148,8 @@ func until(t *testing.T, now time.Time, begins string) time.Duration {
 type stage struct {
 	e *server.Engines
 	h *sim.Hospital
+
+	apps []app.App
 }
 
 func (st *stage) Now() time.Time { return time.Now() }
@@ -237,5 +240,7 @@ func (st *stage) Value(ctx context.Context, patient, metric string, at time.Time
 	return lines[0].Points[len(lines[0].Points)-1].Mean, true, nil
 }
 
-// Has is answered by the rooms that run; no application is listed yet.
-func (st *stage) Has(context.Context, string) bool { return false }
+// Has is answered by the applications of the build.
+func (st *stage) Has(_ context.Context, name string) bool {
+	return slices.ContainsFunc(st.apps, func(a app.App) bool { return a.Name == name })
+}
