@@ -29,6 +29,7 @@ type program struct {
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Run Vigil (the default). Starts without any configuration."`
 	Demo   demoCmd   `cmd:"" help:"Run Vigil with a simulated hospital, to look around."`
 	Replay replayCmd `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
+	Story  storyCmd  `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Device deviceCmd `cmd:"" help:"Device profiles: list, try."`
 	Doctor doctorCmd `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User   userCmd   `cmd:"" help:"Accounts: setup-token."`

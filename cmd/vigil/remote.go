@@ -301,11 +301,14 @@ func (r *remote) createGuest(ctx context.Context, g guest) (string, error) {
 	if gender == "" {
 		gender = "unknown"
 	}
-	p := map[string]any{"resourceType": "Patient", "active": true, "gender": gender,
-		"name":       []map[string]any{{"family": g.family, "given": []string{g.given}}},
+	name := map[string]any{"family": g.family}
+	if g.given != "" {
+		name["given"] = []string{g.given}
+	}
+	p := map[string]any{"resourceType": "Patient", "active": true, "gender": gender, "name": []any{name},
 		"identifier": []map[string]any{{"system": "urn:vigil:mrn", "value": g.mrn, "type": map[string]any{"coding": []map[string]string{{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}}}}}}
-	if g.age > 0 { // a year is as much as a recording says
-		p["birthDate"] = itoa(time.Now().Year() - g.age)
+	if g.age > 0 { // a recording says the age in years only: the middle of the year is at most half a year wrong
+		p["birthDate"] = itoa(time.Now().Year()-g.age) + "-07-01"
 	}
 	var made struct {
 		ID string `json:"id"`

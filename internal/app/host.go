@@ -104,7 +104,7 @@ type PatientShort struct {
 	Family    string `json:"family"`
 	Given     string `json:"given"`
 	Name      string `json:"name"`
-	Age       int    `json:"age"`
+	Age       *int   `json:"age,omitempty"` // absent when the birth date is not known
 	Sex       string `json:"sex"`
 	BirthDate string `json:"birth_date"`
 	MRN       string `json:"mrn"`
@@ -113,7 +113,10 @@ type PatientShort struct {
 
 // Short returns the patient as screens show him.
 func Short(p census.Patient, now time.Time) PatientShort {
-	s := PatientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Age: p.Age(now), Sex: p.Sex, BirthDate: p.Birth.Format(time.DateOnly), MRN: p.MRN}
+	s := PatientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Sex: p.Sex, MRN: p.MRN}
+	if years, ok := p.Age(now); ok {
+		s.Age, s.BirthDate = &years, p.Birth.Format(time.DateOnly)
+	}
 	switch {
 	case p.Bed != "":
 		s.Location = "bed"

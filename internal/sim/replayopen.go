@@ -23,11 +23,15 @@ type Reading struct {
 	Signals string   // of .vd records: "II:mV:500|PLETH:NU:1000"
 	Rate    int      // of .vd records
 	Only    []string // record ids; all when empty
+	voice   monitorVoice
 }
 
 // OpenRecordings opens files and directories. What it can be is in docs/guide/replay.md; its Invalid error says what was
 // met and how to mend it.
 func OpenRecordings(paths []string, how Reading) (out []*Recording, err error) {
+	if how.voice, err = newVoice(); err != nil {
+		return nil, err
+	}
 	for _, p := range paths {
 		list, err := openPath(p, how)
 		if err != nil {
@@ -61,9 +65,9 @@ func openPath(p string, how Reading) ([]*Recording, error) {
 	case ".csv":
 		return openTable(dir, name, p, how.Columns)
 	case ".hea":
-		return one(recordWFDB(dir, name))
+		return one(recordWFDB(dir, name, how.voice))
 	case ".dat":
-		return one(recordWFDB(dir, strings.TrimSuffix(base, ".dat")+".hea"))
+		return one(recordWFDB(dir, strings.TrimSuffix(base, ".dat")+".hea", how.voice))
 	case ".vd":
 		signals, err := how.signals(p)
 		if err != nil {
@@ -73,13 +77,13 @@ func openPath(p string, how Reading) ([]*Recording, error) {
 		if err != nil {
 			return nil, err
 		}
-		return one(recordVD(strings.TrimSuffix(base, ".vd"), data, signals, vdLayout{how.Rate, len(signals) > 1}))
+		return one(recordVD(strings.TrimSuffix(base, ".vd"), data, signals, vdLayout{how.Rate, len(signals) > 1, how.voice}))
 	case ".zip":
 		signals, err := how.signals(p)
 		if err != nil {
 			return nil, err
 		}
-		return openZip(p, vdLayout{how.Rate, len(signals) > 1}, func(string) []vdSignal { return signals })
+		return openZip(p, vdLayout{how.Rate, len(signals) > 1, how.voice}, func(string) []vdSignal { return signals })
 	}
 	return nil, vigil.Errorf(vigil.Invalid, "replay.open", "%s is no recording that is known: .csv, .hea with .dat (WFDB), .vd, each also .gz, a .zip of .vd, or a directory", p)
 }
@@ -143,7 +147,7 @@ func openFolder(p string, how Reading) ([]*Recording, error) {
 	}
 	switch {
 	case has("numerics_1hz.csv.gz") && has("data.zip"):
-		return openStays(p)
+		return openStays(p, how)
 	case has("index.csv") && has("data.zip"):
 		return openIndexed(p, how)
 	}
@@ -153,7 +157,7 @@ func openFolder(p string, how Reading) ([]*Recording, error) {
 	}
 	var out []*Recording
 	for _, name := range found {
-		r, err := recordWFDB(os.DirFS(p), filepath.Base(name))
+		r, err := recordWFDB(os.DirFS(p), filepath.Base(name), how.voice)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +173,7 @@ const (
 )
 
 // openStays reads numbers of many stays with their waveforms and what is known of the patients.
-func openStays(p string) ([]*Recording, error) {
+func openStays(p string, how Reading) ([]*Recording, error) {
 	out, err := openTable(os.DirFS(p), "numerics_1hz.csv.gz", filepath.Join(p, "numerics_1hz.csv.gz"), Columns{})
 	if err != nil {
 		return nil, err
@@ -179,7 +183,7 @@ func openStays(p string) ([]*Recording, error) {
 		return nil, err
 	}
 	archive := filepath.Join(p, "data.zip")
-	waves, err := openZip(archive, vdLayout{stayRate, true}, func(string) []vdSignal { return signals })
+	waves, err := openZip(archive, vdLayout{stayRate, true, how.voice}, func(string) []vdSignal { return signals })
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +254,7 @@ func openIndexed(p string, how Reading) ([]*Recording, error) {
 	if how.Rate == 0 {
 		return nil, vigil.Errorf(vigil.Invalid, "replay.open", "%s does not say how many samples a second it has; name it with --rate", p)
 	}
-	return openZip(filepath.Join(p, "data.zip"), vdLayout{how.Rate, true}, func(id string) []vdSignal { return signals[id] })
+	return openZip(filepath.Join(p, "data.zip"), vdLayout{how.Rate, true, how.voice}, func(id string) []vdSignal { return signals[id] })
 }
 
 // openZip reads the .vd records of an archive; records without signals are passed over.

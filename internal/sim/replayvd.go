@@ -136,12 +136,8 @@ func recordVD(id string, data []byte, signals []vdSignal, layout vdLayout) (*Rec
 	}
 	r := &Recording{ID: id, open: func() (waveSource, error) { return openVD(data, signals, layout.rate, layout.framed) }}
 	r.Lasts = seconds(probe.samples(), layout.rate)
-	voice, err := newVoice()
-	if err != nil {
-		return nil, err
-	}
 	for i, s := range signals {
-		r.addSignal(voice, s.name, float64(layout.rate), i)
+		r.addSignal(layout.voice, s.name, float64(layout.rate), i)
 	}
 	return r, nil
 }
@@ -149,6 +145,7 @@ func recordVD(id string, data []byte, signals []vdSignal, layout vdLayout) (*Rec
 type vdLayout struct {
 	rate   int
 	framed bool
+	voice  monitorVoice
 }
 
 // addSignal takes a waveform in, or says why it is left out.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -89,8 +90,8 @@ func (h *WFDBHeader) recordLine(f []string) (int, error) {
 		return 0, wfdbError("the number of signals is missing")
 	}
 	n, err := strconv.Atoi(f[1])
-	if err != nil || n < 0 || n > wfdbSignals {
-		return 0, wfdbError("%q is no number of signals up to %d", f[1], wfdbSignals)
+	if err != nil || n < 1 || n > wfdbSignals {
+		return 0, wfdbError("%q is no number of signals from 1 to %d", f[1], wfdbSignals)
 	}
 	if len(f) > 2 {
 		rate, _, _ := strings.Cut(f[2], "/")
@@ -313,7 +314,7 @@ func (w *wfdb) Close() error {
 }
 
 // recordWFDB makes a recording of a record: numbers when it has at most two frames a second, else waveforms.
-func recordWFDB(dir fs.FS, header string) (*Recording, error) {
+func recordWFDB(dir fs.FS, header string, voice monitorVoice) (*Recording, error) {
 	text, err := readSome(dir, header, 1<<20)
 	if err != nil {
 		return nil, err
@@ -322,24 +323,15 @@ func recordWFDB(dir fs.FS, header string) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	frames := h.Frames
-	if frames == 0 {
-		frames = 1 << 40 // until the file ends
-	}
-	r := &Recording{ID: strings.TrimSuffix(path.Base(header), ".hea"), Start: h.Start, open: func() (waveSource, error) { return openWFDB(dir, h, frames) }}
-	if h.Rate <= 2 {
-		return r, r.numbersOf(dir, h, frames)
-	}
-	if frames == 1<<40 {
-		if frames, err = wfdbCount(dir, h); err != nil {
-			return nil, err
-		}
-	}
-	r.Lasts = seconds(frames, h.Rate)
-	voice, err := newVoice()
+	frames, err := wfdbFrames(dir, h)
 	if err != nil {
 		return nil, err
 	}
+	r := &Recording{ID: strings.TrimSuffix(path.Base(header), ".hea"), Start: h.Start, open: func() (waveSource, error) { return openWFDB(dir, h, frames) }}
+	if h.Rate <= 2 {
+		return r, r.numbersOf(dir, h, voice)
+	}
+	r.Lasts = seconds(frames, h.Rate)
 	for i, s := range h.Signals {
 		if h.Rate != math.Trunc(h.Rate) {
 			r.Left = append(r.Left, s.Name+": "+strconv.FormatFloat(h.Rate, 'g', -1, 64)+" Hz is no whole number of samples a second")
@@ -356,32 +348,29 @@ func seconds[T int | float64](samples int, rate T) time.Duration {
 	return time.Duration(s) * time.Second
 }
 
-// wfdbCount reads through the signals of a header that does not say how long they are.
-func wfdbCount(dir fs.FS, h *WFDBHeader) (frames int, err error) {
-	w, err := openWFDB(dir, h, 1<<40)
-	if err != nil {
-		return 0, err
+// wfdbFrames returns how many frames the signal files hold, by their sizes: a header may say more, or nothing.
+func wfdbFrames(dir fs.FS, h *WFDBHeader) (frames int, err error) {
+	perFrame, skip := map[string]int64{}, map[string]int64{} // in half bytes
+	for _, s := range h.Signals {
+		perFrame[s.File] += int64(s.PerFrame) * map[int]int64{16: 4, 212: 3}[s.Format]
+		skip[s.File] = s.Skip
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	for {
-		b, err := w.next()
-		if errors.Is(err, io.EOF) || len(b) == 0 {
-			return frames, nil
-		}
+	for name, half := range perFrame {
+		info, err := fs.Stat(dir, name)
 		if err != nil {
-			return 0, err
+			return 0, wfdbError("the signal file %s is not beside the header; fetch it too", name)
 		}
-		frames += len(b[0]) / h.Signals[0].PerFrame
+		frames = max(frames, int((max(0, info.Size()-skip[name])*2+half-1)/half))
 	}
+	if h.Frames > 0 {
+		frames = min(frames, h.Frames)
+	}
+	return frames, nil
 }
 
 // numbersOf reads a numerics record, such as the n records of MIMIC.
-func (r *Recording) numbersOf(dir fs.FS, h *WFDBHeader, frames int) (err error) {
+func (r *Recording) numbersOf(dir fs.FS, h *WFDBHeader, voice monitorVoice) (err error) {
 	metrics := make([]vigil.Metric, len(h.Signals))
-	voice, err := newVoice()
-	if err != nil {
-		return err
-	}
 	for i, s := range h.Signals {
 		m, ok := numericMetric(s.Name)
 		if _, has := voice.code(m); !ok || !has {
@@ -390,7 +379,7 @@ func (r *Recording) numbersOf(dir fs.FS, h *WFDBHeader, frames int) (err error) 
 		}
 		metrics[i] = m
 	}
-	w, err := openWFDB(dir, h, frames)
+	w, err := openWFDB(dir, h, cmp.Or(h.Frames, 1<<40)) // the files end it
 	if err != nil {
 		return err
 	}

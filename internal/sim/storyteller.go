@@ -37,6 +37,7 @@ type Teller struct {
 	at      time.Duration // story time
 	next    time.Duration // of the next beat
 	event   time.Duration // story time of the last line that was no expectation
+	since   time.Time     // the same by the stage's clock
 	anchors []anchor
 	lives   map[string]*told
 	order   []*told
@@ -80,7 +81,7 @@ func (t *Teller) Run(ctx context.Context) (failed int, err error) {
 		t.lives[name] = l
 		t.order = append(t.order, l)
 	}
-	t.mark()
+	t.since = t.mark()
 	for i := range t.Story.Lines {
 		l := &t.Story.Lines[i]
 		if l.Timed {
@@ -95,7 +96,7 @@ func (t *Teller) Run(ctx context.Context) (failed int, err error) {
 		case l.Expects():
 			err = t.expect(ctx, l, &out)
 		default:
-			t.event = t.at
+			t.event, t.since = t.at, t.Stage.Now()
 			err = t.do(ctx, l, &out)
 		}
 		if err != nil {
@@ -342,14 +343,13 @@ func (t *Teller) person(ctx context.Context, l *Line) error {
 
 // expect asks until the line is true or its time is over.
 func (t *Teller) expect(ctx context.Context, l *Line, out *Told) error {
-	asked := t.Stage.Now().Add(-(t.at - t.event))
 	for {
 		ok, detail, err := t.holds(ctx, l)
 		if err != nil {
 			return err
 		}
 		over := t.at >= t.event+l.Within
-		out.OK, out.Detail, out.After = ok, detail, t.Stage.Now().Sub(asked)
+		out.OK, out.Detail, out.After = ok, detail, t.Stage.Now().Sub(t.since)
 		if l.Do == ExpectNone && (!ok || over) || l.Do != ExpectNone && (ok || over) {
 			out.At = t.at
 			return nil
@@ -369,7 +369,7 @@ func (t *Teller) holds(ctx context.Context, l *Line) (ok bool, found string, err
 	if err != nil {
 		return false, "", err
 	}
-	since := t.clock(t.event).Add(-time.Millisecond)
+	since := t.since.Add(-time.Millisecond)
 	found = "there is no such alarm"
 	for i := range list {
 		a := &list[i]

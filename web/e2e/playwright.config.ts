@@ -2,13 +2,16 @@ import { defineConfig } from '@playwright/test'
 
 // Against the fake backend: "npm run build && npm run e2e". Against a real server: VIGIL_URL=http://127.0.0.1:8080 npm run e2e.
 const real = process.env.VIGIL_URL
-const port = 8098
+const port = Number(process.env.FAKE_PORT ?? 8098)
 
 export default defineConfig({
   testDir: real ? './real' : './fake',
-  outputDir: '../test-results',
+  outputDir: real ? '../test-results/real' : '../test-results/fake',
   timeout: 60_000,
-  workers: 1,
+  expect: { timeout: 7_000 },
+  // The fake backend is one ward whose state each test changes; the simulated hospital bears two visitors at a time.
+  workers: real ? 2 : 1,
+  forbidOnly: Boolean(process.env.CI),
   reporter: 'list',
   webServer: real ? undefined : { command: 'node e2e/fake/server.mjs', cwd: '..', env: { PORT: String(port) }, port, reuseExistingServer: false },
   use: {

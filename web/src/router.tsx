@@ -19,6 +19,7 @@ const tree = root.addChildren([
   route('/setup', page(() => import('./pages/start/Setup') as unknown as Module, 'Setup')),
   route('/ward', page(() => import('./pages/central/CentralStation') as unknown as Module, 'CentralStation')),
   route('/patient/$id', page(() => import('./pages/patient/PatientPage') as unknown as Module, 'PatientPage')),
+  route('/patient/$id/report', page(() => import('./pages/patient/ReportPage') as unknown as Module, 'ReportPage')),
   route('/patient/$id/$tab', page(() => import('./pages/patient/PatientPage') as unknown as Module, 'PatientPage')),
   route('/alerts', page(() => import('./pages/alerts/Worklist') as unknown as Module, 'Worklist')),
   route('/alert/$id', page(() => import('./pages/alerts/PhoneAlert') as unknown as Module, 'PhoneAlert')),

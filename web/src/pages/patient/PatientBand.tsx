@@ -1,4 +1,4 @@
-import { HeartPulse, MessageSquare, MonitorSmartphone, ShieldAlert, TriangleAlert, Video } from 'lucide-react'
+import { FileText, HeartPulse, MessageSquare, MonitorSmartphone, ShieldAlert, TriangleAlert, Video } from 'lucide-react'
 import { isAcked } from '../../alarm/model'
 import type { Alarm, Patient } from '../../api/types'
 import { date } from '../../lib/format'
@@ -8,8 +8,8 @@ import { Chip } from '../../ui/Chip'
 import css from './PatientBand.module.css'
 
 // PatientBand says who this is before anything else: a mistaken patient is the worst mistake a page can invite.
-export function PatientBand({ patient: p, alarm, onVideo, onMessage }: { patient: Patient; alarm?: Alarm; onVideo: () => void; onMessage: () => void }) {
-  const facts = [t.years(p.age), p.sex, t.born(date(p.birth_date)), t.mrn(p.mrn), p.weight_kg && t.kg(p.weight_kg), p.day].filter(Boolean).join(' · ')
+export function PatientBand({ patient: p, alarm, onVideo, onMessage, onReport }: { patient: Patient; alarm?: Alarm; onVideo: () => void; onMessage: () => void; onReport: () => void }) {
+  const facts = [p.age !== undefined && t.years(p.age), p.sex, p.birth_date && t.born(date(p.birth_date)), t.mrn(p.mrn), p.weight_kg && t.kg(p.weight_kg), p.day].filter(Boolean).join(' · ')
   const score = p.news2?.total ?? null
   const was = p.news2_was?.total
   const device = p.devices.find((d) => d.kind === 'patch') ?? p.devices[0]
@@ -28,6 +28,7 @@ export function PatientBand({ patient: p, alarm, onVideo, onMessage }: { patient
       <div className={css.actions}>
         <Button icon={<MessageSquare size={16} aria-hidden />} onClick={onMessage}>{t.message}</Button>
         <Button icon={<Video size={16} aria-hidden />} onClick={onVideo}>{t.video}</Button>
+        <Button icon={<FileText size={16} aria-hidden />} onClick={onReport}>{t.report}</Button>
       </div>
     </div>
   )

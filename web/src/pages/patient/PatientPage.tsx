@@ -52,7 +52,7 @@ export function PatientPage() {
       <LostBanner />
       {isError ? <main id="main"><ErrorPanel error={error} what={t.loading} retry={() => void refetch()} /></main> : !p ? <Skeleton lines={8} /> : (
         <>
-          <PatientBand patient={p} alarm={alarm} onVideo={call} onMessage={write} />
+          <PatientBand patient={p} alarm={alarm} onVideo={call} onMessage={write} onReport={() => void navigate({ to: '/patient/$id/report', params: { id } })} />
           {alarm && <AlarmLine alarm={alarm} more={alarms.length - 1} onEscalate={() => setEscalating(alarm)} />}
           <main id="main" className={css.main} data-tab={tab}>{content(tab, p, alarm, video, setVideo)}</main>
         </>
