@@ -81,8 +81,7 @@ func (c *benchAlarmCmd) measure(ctx context.Context, h *benchHouse, line progres
 		}
 		defer conn.Close()
 		for i := range c.Probes {
-			if ctx.Err() != nil {
-				out.Missed += c.Probes - i
+			if ctx.Err() != nil { // the time is up; what was not sent is not missed
 				break
 			}
 			sent := time.Now()
@@ -95,6 +94,7 @@ func (c *benchAlarmCmd) measure(ctx context.Context, h *benchHouse, line progres
 			switch {
 			case err != nil:
 				return spread{}, err
+			case at.IsZero() && ctx.Err() != nil:
 			case at.IsZero():
 				out.Missed++
 			default:
