@@ -3,11 +3,11 @@ package webapi
 import (
 	"context"
 	"encoding/json"
+	"github.com/coder/websocket"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-	"github.com/coder/websocket"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
