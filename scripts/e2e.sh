@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Browser tests: the pages against a stand-in of the server, then against the real binary with a simulated hospital.
+# Browser tests: the pages against the real binary with a simulated hospital, and against a stand-in of the server.
 # Needs `make build` and web/node_modules. VIGIL_BIN is the binary; arguments go to the tests against the real server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,9 +40,16 @@ fails=0
 start demo demo; VIGIL_URL=$url
 start empty serve; VIGIL_EMPTY_URL=$url
 export VIGIL_URL VIGIL_EMPTY_URL VIGIL_EMPTY_LOG=$work/empty.log
-echo "== the pages with a stand-in of the server"
-(cd web && env -u VIGIL_URL npx --no-install playwright test --config e2e/playwright.config.ts) || fails=1
-echo "== the pages with vigil demo at $VIGIL_URL"
-(cd web && npx --no-install playwright test --config e2e/playwright.config.ts "$@") || fails=1
+tests() { (cd web && npx --no-install playwright test --config e2e/playwright.config.ts "$@"); }
+
+# Both suites wait most of their time, so they run side by side; the frame rate is measured when they are through.
+(unset VIGIL_URL; FAKE_PORT=$(free_port) tests) >"$work/fake.out" 2>&1 & fake=$!
+echo "== against vigil demo at $VIGIL_URL"
+tests --grep-invert @alone "$@" || fails=1
+echo "== against a stand-in of the server"
+wait "$fake" || fails=1
+cat "$work/fake.out"
+echo "== alone"
+tests --grep @alone || fails=1
 [ $fails = 0 ] || { echo "== the end of the server's log"; tail -n 40 "$work/demo.log"; }
 exit $fails

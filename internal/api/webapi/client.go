@@ -281,6 +281,18 @@ func (c *client) wantsAlarm(al vigil.Alarm) bool {
 	return false
 }
 
+// consults lists the consults that the screen follows.
+func (c *client) consults() (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.subs {
+		if s.topic == "consult" {
+			out = append(out, s.consult)
+		}
+	}
+	return out
+}
+
 func (c *client) wantsConsult(co consult.Consult) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,15 +3,16 @@ package webapi
 import (
 	"context"
 	"encoding/json"
+	"github.com/coder/websocket"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -69,6 +70,30 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	wg.Wait()
 	a.hub.remove(c)
 	conn.CloseNow()
+	for _, id := range c.consults() {
+		time.AfterFunc(callGrace, func() { a.leaveLost(who, id) })
+	}
+}
+
+// callGrace is how long a screen may be gone before its call is taken as left: a reconnect is shorter.
+const callGrace = 15 * time.Second
+
+// leaveLost takes somebody out of a call whose screens are all gone. Otherwise a phone that died would count as present
+// and never ring again.
+func (a *API) leaveLost(who access.Principal, id string) {
+	back := false
+	a.hub.each(func(c *client) { back = back || c.who.ID == who.ID && slices.Contains(c.consults(), id) })
+	if back {
+		return
+	}
+	ctx := access.With(context.Background(), who)
+	co, err := a.cfg.Consults.Get(ctx, id)
+	if err != nil || !slices.ContainsFunc(co.Joined, func(j consult.Joined) bool { return j.ID == who.ID }) {
+		return
+	}
+	if _, err := a.cfg.Consults.Leave(ctx, id); err != nil {
+		a.cfg.Log.Debug("live.leave", "error", err)
+	}
 }
 
 // hearPages brings the pages of this person to the screen and confirms them.

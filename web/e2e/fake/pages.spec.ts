@@ -1,12 +1,12 @@
 import { expect, test } from '@playwright/test'
 import { axe, visit, watch, type Role } from '../help'
 
-// Every page: it stands, the browser has no complaint (policy included), and axe finds nothing.
+// The pages whose every state only the stand-in shows, and those the simulated hospital has not: each stands, the browser has
+// no complaint (policy included), and axe finds nothing. The others are looked at in e2e/real.
 const pages: [Role, string, string][] = [
-  ['nurse', '/ward', 'Central station'], ['nurse', '/patient/sara', 'Okafor, Sara'], ['nurse', '/patient/sara/alarms', 'Okafor, Sara'], ['nurse', '/patient/sara/medication', 'Okafor, Sara'], ['nurse', '/patient/sara/notes', 'Okafor, Sara'],
-  ['nurse', '/patient/sara/devices', 'Okafor, Sara'], ['nurse', '/patient/sara/record', 'Okafor, Sara'], ['physician', '/alerts', 'Alerts'], ['physician', '/alert/a-sara', 'Okafor, Sara'], ['engineer', '/devices', 'Devices'], ['engineer', '/devices/patch-031', 'Patch P-031'],
-  ['engineer', '/quarantine', 'Quarantine'], ['engineer', '/status', 'System status'], ['nurse', '/help', 'Help'], ['nurse', '/ui', 'Components'], ['physician', '/app/rpm', 'Remote monitoring'], ['nurse', '/app/medication', 'Medication'], ['nurse', '/nowhere', 'There is nothing'],
-  ['patient', '/home', 'Hello Sara'], ['patient', '/home/readings', 'Your readings'], ['patient', '/home/medicines', "Today's medicines"], ['patient', '/home/messages', 'Messages'], ['patient', '/home/family', 'Family'],
+  ['nurse', '/ward', 'Central station'], ['nurse', '/patient/sara', 'Okafor, Sara'], ['nurse', '/patient/sara/alarms', 'Okafor, Sara'], ['nurse', '/patient/sara/medication', 'Okafor, Sara'],
+  ['physician', '/alerts', 'Alerts'], ['physician', '/alert/a-sara', 'Okafor, Sara'], ['engineer', '/devices/patch-031', 'Patch P-031'], ['engineer', '/quarantine', 'Quarantine'],
+  ['nurse', '/ui', 'Components'], ['physician', '/app/rpm', 'Remote monitoring'], ['nurse', '/app/medication', 'Medication'], ['nurse', '/nowhere', 'There is nothing'], ['patient', '/home', 'Hello Sara'],
 ]
 
 for (const [role, path, heading] of pages) {
@@ -33,9 +33,9 @@ test('sign-in', async ({ page }) => {
 test('day theme', async ({ page }) => {
   await visit(page, 'nurse')
   await page.addInitScript(() => localStorage.setItem('vigil.theme', 'day'))
-  for (const path of ['/ward', '/patient/sara', '/alerts', '/help']) {
+  for (const path of ['/ward', '/alerts', '/help']) {
     await page.goto(path)
-    await page.waitForTimeout(1500)
+    await page.waitForTimeout(500)
     await axe(page)
   }
 })

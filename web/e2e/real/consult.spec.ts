@@ -4,12 +4,14 @@ import { axe, visit, watch } from '../help'
 // The way of a call for help: the patient at home presses the button, the physician reads it on the phone, takes it, calls
 // back by video, they talk and write, and the close stands on the record.
 
-const playing = (page: Page) => page.waitForFunction(() => {
-  const videos = [...document.querySelectorAll('video')].filter((v) => v.videoWidth > 0 && v.readyState >= 2 && !v.paused)
-  const far = videos.find((v) => !v.muted)
-  const tracks = (far?.srcObject as MediaStream | null)?.getTracks() ?? []
-  return videos.length === 2 && tracks.length === 2 && tracks.every((t) => t.readyState === 'live' && !t.muted)
-}, undefined, { timeout: 20_000 })
+// What the far side's video and sound are doing; playing means that its clock moves.
+const far = (page: Page) => page.evaluate(() => {
+  const videos = [...document.querySelectorAll('video')]
+  const v = videos.find((x) => !x.muted)
+  const tracks = (v?.srcObject as MediaStream | null)?.getTracks() ?? []
+  return { videos: videos.filter((x) => x.videoWidth > 0).length, playing: Boolean(v && !v.paused && v.currentTime > 0.2), tracks: tracks.map((t) => `${t.kind} ${t.readyState} ${t.muted ? 'muted' : 'on'}`).sort() }
+})
+const both = { videos: 2, playing: true, tracks: ['audio live on', 'video live on'] }
 
 test('help call, phone alert, video, messages, close, on record', async ({ browser }) => {
   test.setTimeout(120_000)
@@ -19,6 +21,13 @@ test('help call, phone alert, video, messages, close, on record', async ({ brows
   await visit(patient, 'patient')
   await visit(physician, 'physician')
 
+  // What an earlier run has left open is closed first.
+  for (const a of await (await physician.request.get('/api/alarms?state=open')).json() as { id: string; kind: string; subject: string }[]) {
+    if (a.kind === 'call' && a.subject === 'Patient/duarte') await physician.request.post(`/api/alarms/${encodeURIComponent(a.id)}/resolve`, { data: {} })
+  }
+  for (const c of await (await physician.request.get('/api/consults?patient_id=duarte')).json() as { id: string; state: string }[]) {
+    if (c.state !== 'closed') await physician.request.post(`/api/consults/${c.id}/close`, { data: { note: 'Left open.', action: 'No change' } })
+  }
   await patient.goto('/home')
   await patient.getByRole('button', { name: 'I need help now' }).click()
   await axe(patient)
@@ -41,7 +50,8 @@ test('help call, phone alert, video, messages, close, on record', async ({ brows
   await physician.getByRole('button', { name: 'Video' }).click()
   await expect(physician).toHaveURL(/\/patient\/duarte/)
   await patient.getByRole('button', { name: 'Join video' }).click({ timeout: 10_000 })
-  await Promise.all([playing(patient), playing(physician)])
+  await expect.poll(() => far(patient), { timeout: 20_000 }).toEqual(both)
+  await expect.poll(() => far(physician), { timeout: 10_000 }).toEqual(both)
 
   // Messages both ways, while the video runs on the physician's side.
   const box = (page: Page, label: string) => page.getByRole('textbox', { name: label })

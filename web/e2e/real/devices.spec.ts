@@ -35,8 +35,8 @@ test('a device is enrolled, speaks, is held back, bound and released', async ({ 
   await expect(messages.getByRole('listitem')).toHaveCount(2, { timeout: 3_000 })
 
   await page.goto('/devices')
-  await page.getByRole('searchbox').or(page.getByPlaceholder('Find by name or id')).first().fill(id)
-  await expect(page.getByRole('row', { name: new RegExp(id.replace(/-/g, '.')) }).or(page.getByRole('row', { name: /Cuff on trial/ })).first()).toBeVisible()
+  await page.getByLabel('Find by name or id').fill(id)
+  await expect(page.getByRole('row', { name: /Cuff on trial/ })).toBeVisible()
 
   // Bound since an hour ago, what waited can be released; a field that nobody has mapped stays.
   await page.goto(`/devices/${id}`)
@@ -59,7 +59,7 @@ test('a device is enrolled, speaks, is held back, bound and released', async ({ 
 
   await visit(page, 'nurse')
   await page.goto(`/devices/${id}`)
-  await expect(page.getByRole('table', { name: 'Newest readings' })).toContainText('122 mmHg')
+  await expect(page.locator('section').filter({ has: page.getByRole('heading', { name: 'Newest readings' }) })).toContainText('71 bpm')
   await page.getByRole('button', { name: 'Unbind' }).click()
   await expect(page.getByRole('button', { name: 'Unbind' })).toBeHidden()
   await device.dispose()

@@ -12,6 +12,9 @@ export function useCall(consult: string | undefined, side: Side): CallControl {
   useEffect(() => {
     if (!consult) return
     let gone = false
+    // A page that is closed leaves as well; without it the server would think for a while that this side is still there.
+    const leave = () => { navigator.sendBeacon(`/api/consults/${consult}/leave`) }
+    window.addEventListener('pagehide', leave)
     void (async () => {
       try {
         const { iceServers } = await get<{ iceServers: RTCIceServer[] }>(`/consults/${consult}/ice`)
@@ -24,6 +27,7 @@ export function useCall(consult: string | undefined, side: Side): CallControl {
     })()
     return () => {
       gone = true
+      window.removeEventListener('pagehide', leave)
       call.current?.end()
       call.current = null
       void post(`/consults/${consult}/leave`).catch(() => undefined)
