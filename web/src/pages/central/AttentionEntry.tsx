@@ -32,7 +32,7 @@ export function AttentionEntry({ item, now, first }: { item: AttentionItem; now:
   const paused = a ? pausedFor(a, now) : 0
   const can = (name: string) => item.actions.includes(name)
   const full = a !== undefined && (first || item.kind === 'call')
-  const text = [item.text, paused > 0 && !item.text.includes('paused') && `audio paused ${age(paused)}`, acked && a?.acked_by && t.ackBy(a.acked_by)].filter(Boolean).join(' · ')
+  const text = [item.text, paused > 0 && !item.text.includes('paused') && `audio paused ${age(paused)}`, acked && a?.acked_by && !/acknowledged by/i.test(item.text) && t.ackBy(a.acked_by)].filter(Boolean).join(' · ')
   return (
     <li className={css.item} data-kind={item.kind} data-priority={first && !acked ? item.priority : undefined}>
       <span className={css.icon} data-kind={item.kind} data-priority={item.priority !== 'none' ? item.priority : undefined} data-acked={acked || undefined}><Icon item={item} /></span>

@@ -20,6 +20,7 @@ import { AttentionRail } from './AttentionRail'
 import { BedList, PhoneRows } from './BedList'
 import { BedTile } from './BedTile'
 import { KeyHints } from './KeyHints'
+import { useKiosk } from './kiosk'
 import { UnitMap } from './UnitMap'
 import { UnitSwitch } from './UnitSwitch'
 import { useMedia } from '../../lib/media'
@@ -46,6 +47,8 @@ export function CentralStation() {
   const setView = (v: View) => { localStorage.setItem(VIEW_KEY, v); setViewState(v) }
   const actions = useCentralKeys({ beds, selected, top, setView, setAdmitting, setEscalating })
 
+  const grid = useRef<HTMLDivElement>(null)
+  const kiosk = useKiosk(beds, grid)
   const showRail = wide || rail
   return (
     <div className={css.page}>
@@ -65,7 +68,7 @@ export function CentralStation() {
               : beds.length === 0 ? <Empty title={t.noBeds} text={t.noBedsText} />
                 : phone ? <PhoneRows beds={beds} />
                   : view === 'list' ? <BedList beds={beds} />
-                    : <div className={css.grid}>{beds.map((b, i) => (
+                    : <div ref={grid} className={css.grid}>{kiosk.beds.map((b, i) => (
                         <BedTile key={b.id} bed={b} room={ward.data.room} selected={selected ? selected === b.id : i === 0} onFocus={setSelected} onAdmit={setAdmitting} />
                       ))}</div>}
         </main>
