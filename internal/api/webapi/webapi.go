@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -177,7 +178,11 @@ func (a *API) guard(rt route) http.Handler {
 
 const cookieName = "vigil_session"
 
+// principal is who is signed in: browsers send the cookie, programs its value as a bearer token.
 func (a *API) principal(r *http.Request) (access.Principal, error) {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return a.cfg.Accounts.Session(r.Context(), token)
+	}
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
 		return access.Principal{}, errSignedOut()
