@@ -104,7 +104,7 @@ func (e *Engines) openDevices(ctx context.Context, cfg Config) (err error) {
 		}
 	}
 	e.Devices, err = registry.Open(ctx, registry.Config{
-		Backend: e.db.Registry(), Now: time.Now, Rand: rand.Reader, Bound: e.bound,
+		Backend: e.db.Registry(), Now: time.Now, Rand: rand.Reader, Bound: e.bound, Changed: e.recordDevice,
 		Known:   func(p string) bool { return e.Profiles[p] != nil },
 		Gateway: func(p string) bool { return e.Profiles[p] != nil && e.Profiles[p].Kind == "gateway" },
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
@@ -64,6 +65,31 @@ func (e *Engines) bound(_ context.Context, b vigil.Binding) {
 		e.Rules.Watch(b.Subject, b.Device, b.From)
 	} else if !b.To.IsZero() {
 		e.Rules.Unwatch(b.Device)
+	}
+}
+
+// recordDevice keeps the FHIR Device of a registered device in step, so that references to it lead somewhere.
+func (e *Engines) recordDevice(ctx context.Context, d registry.Device, subject vigil.Subject) {
+	r := fhir.New("Device", string(d.ID)).With("status", "active").
+		With("deviceName", []fhir.Resource{{"name": d.Name, "type": "user-friendly-name"}}).
+		With("identifier", []fhir.Resource{fhir.Identifier("urn:vigil:device", string(d.ID))})
+	if d.Disabled {
+		r = r.With("status", "inactive")
+	}
+	if d.Serial != "" {
+		r = r.With("serialNumber", d.Serial)
+	}
+	if p := e.Profiles[d.Profile]; p != nil {
+		r = r.With("type", fhir.Concept(p.Title, fhir.Coding("urn:vigil:profile", p.Key, p.Title))).With("manufacturer", p.Manufacturer).With("modelNumber", p.Model)
+	}
+	switch {
+	case subject.IsPatient():
+		r = r.With("patient", fhir.Ref(string(subject), ""))
+	case subject != "":
+		r = r.With("location", fhir.Ref(string(subject), ""))
+	}
+	if _, err := e.Records.Update(access.AsSystem(ctx, "registry"), r, 0); err != nil {
+		e.logger.Warn("registry.record", "device", d.ID, "error", err) // the registry is the truth; the next change writes it again
 	}
 }
 

@@ -60,6 +60,7 @@ type Config struct {
 	Known   func(profile string) bool
 	Gateway func(profile string) bool // devices of these profiles may speak for others
 	Bound   func(ctx context.Context, b vigil.Binding)
+	Changed func(ctx context.Context, d Device, now vigil.Subject) // a device is new, or speaks for another; after it is on disk
 }
 
 // Registry is the set of devices. Reads never wait for the disk; it is safe for concurrent use.
@@ -202,7 +203,17 @@ func (r *Registry) store(ctx context.Context, d Device) (Device, string, error) 
 	r.mu.Lock()
 	r.devices[d.ID] = &d
 	r.mu.Unlock()
+	r.tell(ctx, d)
 	return d, token, nil
+}
+
+// tell reports the device as it now stands.
+func (r *Registry) tell(ctx context.Context, d Device) {
+	if r.cfg.Changed == nil {
+		return
+	}
+	subject, _ := r.SubjectAt(d.ID, r.cfg.Now())
+	r.cfg.Changed(ctx, d, subject)
 }
 
 func (r *Registry) get(id vigil.DeviceID) (*Device, bool) {
@@ -260,6 +271,9 @@ func (r *Registry) Bind(ctx context.Context, id vigil.DeviceID, subject vigil.Su
 		for _, b := range changed {
 			r.cfg.Bound(ctx, b)
 		}
+	}
+	if d, ok := r.get(id); ok {
+		r.tell(ctx, *d)
 	}
 	return nil
 }
