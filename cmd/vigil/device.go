@@ -127,7 +127,7 @@ type doctorCmd struct {
 // Run implements the command: it looks at what a start would meet, and says each finding with its mend.
 func (c *doctorCmd) Run(ctx context.Context, cfg server.Config, _ *slog.Logger) error {
 	c.apply(&cfg)
-	bad := 0
+	bad, running := 0, false
 	say := func(ok bool, format string, args ...any) {
 		mark := "ok  "
 		if !ok {
@@ -141,6 +141,7 @@ func (c *doctorCmd) Run(ctx context.Context, cfg server.Config, _ *slog.Logger) 
 	}
 	for _, f := range findings {
 		say(f.OK, "%s: %s", f.Name, f.Text)
+		running = running || f.Running
 	}
 	if _, err := catalog.Devices(); err != nil {
 		say(false, "catalogue: %v", err)
@@ -150,7 +151,7 @@ func (c *doctorCmd) Run(ctx context.Context, cfg server.Config, _ *slog.Logger) 
 		say(err == nil, "own device profiles in %s: %s", cfg.Devices, either(err, fmt.Sprintf("%d profiles", len(own))))
 	}
 	for _, d := range [][2]string{{"http", cfg.HTTP}, {"https", cfg.HTTPS}, {"mqtt", cfg.MQTT}, {"mqtts", cfg.MQTTS}} {
-		if d[1] == "" {
+		if d[1] == "" || running {
 			continue
 		}
 		l, err := net.Listen("tcp", d[1])

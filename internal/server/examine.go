@@ -12,9 +12,10 @@ import (
 
 // Finding is one thing that the examination looked at, in plain words with its mend.
 type Finding struct {
-	Name string
-	OK   bool
-	Text string
+	Name    string
+	OK      bool
+	Text    string
+	Running bool // a Vigil runs on the directory: its doors are taken by itself
 }
 
 // Examine looks at an installation that is not running: the directory, its space, the stores. It changes nothing that
@@ -22,7 +23,7 @@ type Finding struct {
 func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 	var out []Finding
 	add := func(name string, ok bool, format string, args ...any) {
-		out = append(out, Finding{name, ok, fmt.Sprintf(format, args...)})
+		out = append(out, Finding{Name: name, OK: ok, Text: fmt.Sprintf(format, args...)})
 	}
 	if _, err := os.Stat(cfg.Data); os.IsNotExist(err) {
 		add("data", true, "%s does not exist yet; the first start makes it", cfg.Data)
@@ -32,6 +33,7 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 	if err != nil {
 		if vigil.KindOf(err) == vigil.Conflict {
 			add("data", true, "a Vigil is running on %s; its state is at /api/status and on the System page. Stop it to examine the stores", cfg.Data)
+			out[len(out)-1].Running = true
 			return out, nil
 		}
 		add("data", false, "%s", vigil.Message(err))
