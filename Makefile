@@ -47,9 +47,10 @@ test-e2e: build web/node_modules/.installed ## browser tests against the real bi
 torture: build ## 100 rounds of kill -9 under load: nothing acknowledged may be lost
 	$(GO) test ./test/torture -run Torture -count=1 -v -torture.rounds=100 -timeout 60m
 
-bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, engine hot paths
+bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up, engine hot paths
 	bin/vigil bench ingest
 	bin/vigil bench alarm
+	bin/vigil bench start
 	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/...
 
 fuzz: ## every fuzz target for 20 s

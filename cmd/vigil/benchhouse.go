@@ -57,17 +57,18 @@ func openBenchHouse(ctx context.Context, f benchFlags, size sim.LoadSize) (h *be
 	if f.Profile != "" {
 		extra = append(extra, "--cpu-profile", f.Profile)
 	}
-	return h, h.start(ctx, extra...)
+	return h, h.start(ctx, "serve", extra...)
 }
 
-// start runs the server and waits until it says where it listens.
-func (h *benchHouse) start(ctx context.Context, extra ...string) error {
+// start runs the server by the command serve or demo and waits until it says where it listens.
+func (h *benchHouse) start(ctx context.Context, command string, extra ...string) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := append([]string{"serve", "--data", h.dir, "--http=127.0.0.1:0", "--mqtt=127.0.0.1:0", "--https=", "--mqtts=", "--turn="}, extra...)
+	args := append([]string{command, "--data", h.dir, "--http=127.0.0.1:0", "--mqtt=127.0.0.1:0", "--https=", "--mqtts=", "--turn="}, extra...)
 	h.cmd = exec.Command(exe, args...)
+	h.cmd.Dir = h.dir // no configuration of the caller's
 	logs, err := h.cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -112,13 +113,26 @@ func listenLogs(r io.Reader, ready chan<- [2]string) (last string) {
 	return last
 }
 
-// close stops the server as an operator would and removes the directory.
-func (h *benchHouse) close() error {
-	var err error
-	if h.cmd != nil && h.cmd.Process != nil && h.tail != nil {
-		err = errors.Join(h.cmd.Process.Signal(syscall.SIGTERM), <-h.tail)
+// stop ends the server as an operator would.
+func (h *benchHouse) stop() error {
+	if h.tail == nil {
+		return nil
 	}
-	return errors.Join(err, os.RemoveAll(h.dir))
+	err := h.cmd.Process.Signal(syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	err = errors.Join(err, <-h.tail)
+	h.tail = nil
+	return err
+}
+
+// close stops the server and removes the directory; a house that is not ours stays as it is.
+func (h *benchHouse) close() error {
+	if h.dir == "" {
+		return nil
+	}
+	return errors.Join(h.stop(), os.RemoveAll(h.dir))
 }
 
 // get reads JSON from the server as the signed-in nurse.
@@ -174,6 +188,9 @@ func (h *benchHouse) usage(ctx context.Context) (u usage, err error) {
 		case "vigil_telemetry_log_bytes_total":
 			u.logBytes = v
 		}
+	}
+	if res.StatusCode == http.StatusForbidden {
+		return u, nil // a target on another machine does not tell; its CPU is reported as 0
 	}
 	if u.cpu == 0 {
 		return u, fmt.Errorf("the server's metrics do not tell its CPU time: %w", lines.Err())

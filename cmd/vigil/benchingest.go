@@ -15,6 +15,7 @@ import (
 
 type benchIngestCmd struct {
 	benchFlags  `embed:""`
+	targetFlags `embed:""`
 	Connections int     `help:"Gateway connections." default:"20"`
 	Devices     int     `help:"Devices that the gateways speak for, each on a patient of its own." default:"2000"`
 	Values      int     `help:"Values in a message, at most 8." default:"5"`
@@ -45,7 +46,14 @@ func (c *benchIngestCmd) Run(ctx context.Context) error {
 	}
 	line := newProgress()
 	line.say("admitting %d patients with their devices", c.Devices)
-	h, err := openBenchHouse(ctx, c.benchFlags, sim.LoadSize{Gateways: c.Connections + 1, Devices: c.Devices + 1})
+	size := sim.LoadSize{Gateways: c.Connections + 1, Patches: c.Devices + 1}
+	var h *benchHouse
+	var err error
+	if c.Target != "" {
+		h, err = c.open(ctx, size)
+	} else {
+		h, err = openBenchHouse(ctx, c.benchFlags, size)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,8 +119,8 @@ func (f *loadFigures) print(title string) {
 	fmt.Printf("  server                          %.1f us CPU a message, %.2f cores, %.0f MB resident, %.1f MB/s to the log\n", f.CPU, f.Cores, f.RSS, f.LogMBPS)
 }
 
-// loadSpec is the shape of a load.
-type loadSpec struct{ connections, devices, values, window int }
+// loadSpec is the shape of a load: devices from first on.
+type loadSpec struct{ connections, first, devices, values, window int }
 
 // load is the open connections with what each has sent.
 type load struct {
@@ -141,7 +149,7 @@ func openLoad(ctx context.Context, h *benchHouse, spec loadSpec) (*load, error) 
 	for i := range spec.connections {
 		s := &loadSender{vitals: sim.NewLoadVitals(uint64(i + 1))}
 		for d := i; d < spec.devices; d += spec.connections {
-			s.topics = append(s.topics, "vigil/"+h.ward.Devices[d]+"/data")
+			s.topics = append(s.topics, "vigil/"+h.ward.Devices[spec.first+d]+"/data")
 		}
 		s.last, s.count = make([]int64, len(s.topics)), make([]uint64, len(s.topics))
 		conn, err := sim.DialLoad(ctx, sim.LoadLogin{Addr: h.mqtt, User: h.ward.Gateways[i], Token: h.ward.Tokens[i], Window: spec.window, Acked: s.heard})

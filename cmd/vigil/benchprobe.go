@@ -81,7 +81,7 @@ func (l *load) check(ctx context.Context) (checked, missing int, err error) {
 			break
 		}
 		want, have := int(s.count[0])*min(l.spec.values, 5), 0
-		id := l.house.ward.Devices[i]
+		id := l.house.ward.Devices[l.spec.first+i]
 		for from := l.began; from.Before(time.Now()); from = from.Add(checkSlice) {
 			n, err := l.stored(ctx, id, from, from.Add(checkSlice))
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/registry"
@@ -19,6 +20,8 @@ import (
 type demoCmd struct {
 	doorFlags `embed:""`
 	Past      time.Duration `help:"How much of the past the patients bring." default:"12h"`
+	Story     string        `help:"Tell a story once the ward is alive." type:"existingfile" placeholder:"FILE"`
+	Speed     float64       `help:"How fast the story passes while nothing is awaited." default:"60"`
 }
 
 func system(ctx context.Context) context.Context { return access.AsSystem(ctx, "cmd") }
@@ -46,7 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, cfg server.Config, log *slog.Logger) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	send, wait := s.Stream("sim", 4096)
-	ward := sim.NewWard(h, time.Now, send)
+	ward := sim.NewWard(h, time.Now, worn(s, send))
 	lived := make(chan error, 1)
 	go func() {
 		err := c.live(ctx, s, demoWard{ward, send, wait, fresh}, began)
@@ -98,7 +101,7 @@ func (appWard) Wait(ctx context.Context, until time.Time) error {
 func (w appWard) Devices(profile string) (out []app.WardDevice) {
 	for _, b := range w.devices.Current("") {
 		if d, ok := w.devices.Lookup(b.Device); ok && d.Profile == profile && b.Subject.IsPatient() {
-			out = append(out, app.WardDevice{ID: string(d.ID), Patient: b.Subject.ID()})
+			out = append(out, app.WardDevice{ID: string(d.ID), Patient: b.Subject.ID(), Since: b.From})
 		}
 	}
 	return out
@@ -137,7 +140,36 @@ func (c *demoCmd) live(ctx context.Context, s *server.Server, w demoWard, began 
 			}
 		}()
 	}
-	return w.ward.Run(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		c.tell(ctx, s.Addr())
+	}()
+	err := w.ward.Run(ctx)
+	<-told
+	return err
+}
+
+// tell tells the story that was asked for; one that fails is said and ends nothing.
+func (c *demoCmd) tell(ctx context.Context, at string) {
+	if c.Story == "" {
+		return
+	}
+	story := storyCmd{File: c.Story, Speed: c.Speed, Times: 1, remoteFlags: remoteFlags{URL: "http://" + at}}
+	if err := story.Run(ctx); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "vigil:", err)
+	}
+}
+
+// worn lets devices speak that somebody wears: a patch that was taken off lies in a drawer.
+func worn(s *server.Server, send sim.Send) sim.Send {
+	return func(ctx context.Context, device string, payload []byte) error {
+		list := s.Engines.Devices.Bindings(vigil.DeviceID(device))
+		if n := len(list); n > 0 && !list[n-1].To.IsZero() && !list[n-1].To.After(time.Now()) {
+			return nil
+		}
+		return send(ctx, device, payload)
+	}
 }
 
 // bar draws a progress bar on a terminal, and nothing elsewhere.

@@ -99,4 +99,5 @@ type Ward interface {
 type WardDevice struct {
 	ID      string
 	Patient string
+	Since   time.Time // bound since; what it says of earlier is nobody's
 }

@@ -60,6 +60,11 @@ func (f *feed) put(x any) {
 
 func (f *feed) run(ctx context.Context) error {
 	defer f.close()
+	select {
+	case <-f.room.ready:
+	case <-ctx.Done():
+		return nil
+	}
 	for {
 		f.mu.Lock()
 		batch := f.queue

@@ -36,7 +36,8 @@ type Runtime interface {
 	Handle(pattern string, who Roles, h Handler)
 	// Subscribe calls fn for every report with an event of one of the kinds, after it is on disk, one at a time and
 	// in order for each subject. No kinds mean every event. A slow fn slows ingestion down; nothing is dropped. What a
-	// crash cut off is not delivered again: Start looks at the stored events.
+	// crash cut off is not delivered again: Start looks at the stored events. What comes while Start runs waits for it, so
+	// an application registers first and reads then.
 	Subscribe(kinds []vigil.EventKind, fn func(ctx context.Context, r *vigil.Report))
 	// Watch calls fn after a record of one of the types was written, one at a time. When one record is written several
 	// times while fn is busy, only its newest version is handed over.
@@ -103,7 +104,7 @@ type PatientShort struct {
 	Family    string `json:"family"`
 	Given     string `json:"given"`
 	Name      string `json:"name"`
-	Age       int    `json:"age"`
+	Age       *int   `json:"age,omitempty"` // absent when the birth date is not known
 	Sex       string `json:"sex"`
 	BirthDate string `json:"birth_date"`
 	MRN       string `json:"mrn"`
@@ -112,7 +113,10 @@ type PatientShort struct {
 
 // Short returns the patient as screens show him.
 func Short(p census.Patient, now time.Time) PatientShort {
-	s := PatientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Age: p.Age(now), Sex: p.Sex, BirthDate: p.Birth.Format(time.DateOnly), MRN: p.MRN}
+	s := PatientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Sex: p.Sex, MRN: p.MRN}
+	if years, ok := p.Age(now); ok {
+		s.Age, s.BirthDate = &years, p.Birth.Format(time.DateOnly)
+	}
 	switch {
 	case p.Bed != "":
 		s.Location = "bed"

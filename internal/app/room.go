@@ -33,8 +33,9 @@ type Room struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	ready chan struct{} // closed when the application has started: its readers run from then on
+
 	mu      sync.Mutex
-	started bool
 	stopped bool
 	idle    sync.Cond
 	busy    int // reports and records on their way to the application
@@ -67,7 +68,7 @@ func NewRoom(a App, every Every, log *slog.Logger) *Room {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{app: a, log: log.With("app", a.Name), every: every}
+	r := &Room{app: a, log: log.With("app", a.Name), every: every, ready: make(chan struct{})}
 	r.idle.L = &r.mu
 	r.ctx, r.cancel = context.WithCancel(access.AsSystem(context.Background(), a.Name))
 	return r
@@ -84,9 +85,7 @@ func (r *Room) Start(ctx context.Context, h Host) error {
 		r.Stop()
 		return fmt.Errorf("start %s: %w", r.app.Name, err)
 	}
-	r.mu.Lock()
-	r.started = true
-	r.mu.Unlock()
+	close(r.ready)
 	return nil
 }
 
@@ -121,18 +120,25 @@ func (r *Room) Handle(pattern string, who Roles, h Handler) {
 
 // Subscribe implements Runtime.
 func (r *Room) Subscribe(kinds []vigil.EventKind, fn func(ctx context.Context, rep *vigil.Report)) {
-	r.feeds = append(r.feeds, r.newFeed(func(x any) bool {
+	r.feed(func(x any) bool {
 		rep, ok := x.(*vigil.Report)
 		return ok && slices.ContainsFunc(rep.Events, func(e vigil.Event) bool { return len(kinds) == 0 || slices.Contains(kinds, e.Kind) })
-	}, func(x any) { fn(r.ctx, x.(*vigil.Report)) }))
+	}, func(x any) { fn(r.ctx, x.(*vigil.Report)) })
 }
 
 // Watch implements Runtime.
 func (r *Room) Watch(types []string, fn func(ctx context.Context, rec record.Record)) {
-	r.feeds = append(r.feeds, r.newFeed(func(x any) bool {
+	r.feed(func(x any) bool {
 		rec, ok := x.(record.Record)
 		return ok && slices.Contains(types, rec.Type)
-	}, func(x any) { fn(r.ctx, x.(record.Record)) }))
+	}, func(x any) { fn(r.ctx, x.(record.Record)) })
+}
+
+func (r *Room) feed(match func(x any) bool, fn func(x any)) {
+	f := r.newFeed(match, fn)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.feeds = append(r.feeds, f)
 }
 
 // Every implements Runtime.
@@ -177,14 +183,12 @@ func (r *Room) fault(format string, args ...any) {
 	r.faults = append(r.faults, vigil.Errorf(vigil.Invalid, "app.start", format, args...))
 }
 
-// Take hands reports to the application. The server calls it from a consumer of the telemetry store; before Start and
-// after Stop it does nothing.
+// Take hands reports to the application. The server calls it from a consumer of the telemetry store. What comes while the
+// application starts waits for it; after Stop Take does nothing.
 func (r *Room) Take(reports []*vigil.Report) {
-	if !r.running() {
-		return
-	}
+	feeds := r.readers()
 	for _, rep := range reports {
-		for _, f := range r.feeds {
+		for _, f := range feeds {
 			f.put(rep)
 		}
 	}
@@ -192,18 +196,18 @@ func (r *Room) Take(reports []*vigil.Report) {
 
 // Changed hands a written record to the application. The server calls it from a watcher of the record store.
 func (r *Room) Changed(rec record.Record) {
-	if !r.running() {
-		return
-	}
-	for _, f := range r.feeds {
+	for _, f := range r.readers() {
 		f.put(rec)
 	}
 }
 
-func (r *Room) running() bool {
+func (r *Room) readers() []*feed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.started && !r.stopped
+	if r.stopped {
+		return nil
+	}
+	return r.feeds
 }
 
 // Settle waits until everything taken so far has been handled, or the room is stopped. It is for tests and for an

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -203,69 +201,6 @@ func secure(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
-}
-
-// ui serves the built interface; every unknown path is a page of it.
-func ui(dist fs.FS) http.Handler {
-	files := http.FileServerFS(dist)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-			return
-		}
-		name := strings.TrimPrefix(r.URL.Path, "/")
-		if info, err := fs.Stat(dist, name); name == "" || err != nil || info.IsDir() {
-			if strings.HasPrefix(name, "assets/") {
-				http.NotFound(w, r)
-				return
-			}
-			name = "index.html"
-		}
-		if _, err := fs.Stat(dist, "index.html"); err != nil {
-			http.Error(w, "The user interface is not built into this binary. Run `make build`, or use the API at /api and /fhir.", http.StatusNotFound)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		if strings.HasPrefix(name, "assets/") { // names carry a hash of the content
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-			if packed, ok := packedAsset(dist, name, r); ok {
-				w.Header().Set("Content-Encoding", "gzip")
-				w.Header().Set("Content-Type", packed.kind)
-				w.Header().Add("Vary", "Accept-Encoding")
-				w.Write(packed.bytes) //nolint:errcheck // the client is gone
-				return
-			}
-		}
-		if name == "index.html" {
-			http.ServeFileFS(w, r, dist, name)
-			return
-		}
-		files.ServeHTTP(w, r)
-	})
-}
-
-type asset struct {
-	kind  string
-	bytes []byte
-}
-
-// packedAsset returns the .gz that the build made beside an asset, when the browser takes it.
-func packedAsset(dist fs.FS, name string, r *http.Request) (asset, bool) {
-	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		return asset{}, false
-	}
-	b, err := fs.ReadFile(dist, name+".gz")
-	if err != nil {
-		return asset{}, false
-	}
-	kind := "application/octet-stream"
-	switch {
-	case strings.HasSuffix(name, ".js"):
-		kind = "text/javascript; charset=utf-8"
-	case strings.HasSuffix(name, ".css"):
-		kind = "text/css; charset=utf-8"
-	}
-	return asset{kind, b}, true
 }
 
 func (d *doors) address(l net.Listener) string {

@@ -13,7 +13,7 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir"
 )
 
-// LoadWard is a ward made for measuring: every device is a smart patch on a patient of its own, gateways speak for all.
+// LoadWard is a ward made for measuring: every device is on a patient of its own, gateways speak for all.
 type LoadWard struct {
 	Unit     string
 	Gateways []string // device ids
@@ -22,8 +22,11 @@ type LoadWard struct {
 	Devices  []string // "load-00001"; the patient has the same id
 }
 
-// LoadSize says how large a load ward is. The first Beds patients lie in beds of the unit, the others are in it.
-type LoadSize struct{ Gateways, Devices, Beds int }
+// LoadSize says how large a load ward is. The first Patches devices are smart patches, then come cuffs. The first Beds
+// patients lie in beds of the unit, the others are in it without one.
+type LoadSize struct{ Gateways, Patches, Cuffs, Beds int }
+
+func (s LoadSize) devices() int { return s.Patches + s.Cuffs }
 
 const (
 	loadUnit  = "load"
@@ -49,9 +52,12 @@ func SeedLoad(ctx context.Context, to House, size LoadSize) (*LoadWard, error) {
 		}
 		w.Gateways, w.Tokens = append(w.Gateways, id), append(w.Tokens, token)
 	}
-	for i := range size.Devices {
-		id := LoadName(i)
-		if _, _, err := to.Devices.Register(ctx, registry.Device{ID: vigil.DeviceID(id), Profile: "smart-patch"}); err != nil {
+	for i := range size.devices() {
+		id, profile := LoadName(i), "smart-patch"
+		if i >= size.Patches {
+			profile = "bp-cuff"
+		}
+		if _, _, err := to.Devices.Register(ctx, registry.Device{ID: vigil.DeviceID(id), Profile: profile}); err != nil {
 			return nil, fmt.Errorf("seed device: %w", err)
 		}
 		if err := to.Devices.Bind(ctx, vigil.DeviceID(id), vigil.PatientSubject(id), since); err != nil {
@@ -80,7 +86,7 @@ func seedLoadRecords(ctx context.Context, to House, size LoadSize) error {
 				With("code", []fhir.Resource{fhir.Concept(s[1], fhir.Coding("urn:vigil:role", s[1], ""))}))
 	}
 	since := to.Now().Add(-time.Hour)
-	for i := range size.Devices {
+	for i := range size.devices() {
 		id, place := LoadName(i), loadUnit
 		if i < size.Beds {
 			place = bedID(loadUnit, i+1)

@@ -143,7 +143,7 @@ func (p *Patient) chart(since time.Time) []fhir.Resource {
 			With("code", fhir.Concept("Body weight", fhir.Coding("http://loinc.org", "29463-7", "Body weight"))).
 			With("effectiveDateTime", since.UTC().Format(time.RFC3339)).With("valueQuantity", fhir.Quantity(p.Weight, "kg", "kg")))
 	}
-	return append(append(out, p.warnings(subject)...), p.prescriptions(subject)...)
+	return append(append(out, p.warnings(subject)...), p.prescriptions(subject, since.AddDate(0, 0, -40))...)
 }
 
 func (p *Patient) participants() (out []fhir.Resource) {
@@ -191,10 +191,11 @@ func (p *Patient) warnings(subject fhir.Resource) (out []fhir.Resource) {
 	return out
 }
 
-func (p *Patient) prescriptions(subject fhir.Resource) (out []fhir.Resource) {
+// prescriptions were written a good month ago, so that adherence has something to say.
+func (p *Patient) prescriptions(subject fhir.Resource, written time.Time) (out []fhir.Resource) {
 	for i, text := range p.Running {
 		out = append(out, fhir.New("MedicationAdministration", fmt.Sprintf("running-%s-%d", p.ID, i+1)).With("status", "in-progress").
-			With("subject", subject).With("medicationCodeableConcept", fhir.Concept(text)).With("effectiveDateTime", time.Now().UTC().Format(time.DateOnly)))
+			With("subject", subject).With("medicationCodeableConcept", fhir.Concept(text)).With("effectiveDateTime", written.AddDate(0, 0, 40).UTC().Format(time.DateOnly)))
 	}
 	for _, m := range p.Medicines {
 		status := "active"
@@ -207,7 +208,7 @@ func (p *Patient) prescriptions(subject fhir.Resource) (out []fhir.Resource) {
 		}
 		repeat := fhir.Resource{"frequency": len(times), "period": 1, "periodUnit": "d", "timeOfDay": times}
 		out = append(out, fhir.New("MedicationRequest", "rx-"+p.ID+"-"+m.Code).With("status", status).With("intent", "order").With("subject", subject).
-			With("medicationCodeableConcept", fhir.Concept(m.Name, fhir.Coding("urn:vigil:medication", m.Code, m.Name))).
+			With("authoredOn", written.UTC().Format(time.DateOnly)).With("medicationCodeableConcept", fhir.Concept(m.Name, fhir.Coding("urn:vigil:medication", m.Code, m.Name))).
 			With("dosageInstruction", []fhir.Resource{{"text": m.Name, "timing": fhir.Resource{"repeat": repeat}}}))
 	}
 	if p.Programme != "" {

@@ -84,7 +84,10 @@ func (a *API) begin(c *call, token string) (any, error) {
 
 // visit signs a visitor of the simulated hospital in as somebody of the role, from this machine only.
 func (a *API) visit(c *call) (any, error) {
-	var in struct{ Role access.Role }
+	var in struct {
+		Role  access.Role
+		Login string
+	}
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
@@ -104,13 +107,16 @@ func (a *API) visit(c *call) (any, error) {
 	}
 	slices.SortStableFunc(all, func(x, y access.Account) int { return order[x.Person] - order[y.Person] })
 	for _, acc := range all {
-		if !acc.Disabled && slices.Contains(acc.Roles, in.Role) {
+		if !acc.Disabled && (in.Login == acc.Login || in.Login == "" && slices.Contains(acc.Roles, in.Role)) {
 			token, _, err := a.cfg.Accounts.SignInAs(sys, acc.ID)
 			if err != nil {
 				return nil, err
 			}
 			return a.begin(c, token)
 		}
+	}
+	if in.Login != "" {
+		return nil, vigil.Errorf(vigil.Invalid, "webapi.visit", "nobody in the simulated hospital is called %q", in.Login)
 	}
 	return nil, vigil.Errorf(vigil.Invalid, "webapi.visit", "nobody in the simulated hospital is a %q", in.Role)
 }

@@ -10,34 +10,17 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/score"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
-type patientShort struct {
-	ID        string `json:"id"`
-	Family    string `json:"family"`
-	Given     string `json:"given"`
-	Name      string `json:"name"`
-	Age       int    `json:"age"`
-	Sex       string `json:"sex"`
-	BirthDate string `json:"birth_date"`
-	MRN       string `json:"mrn"`
-	Location  string `json:"location"` // bed, home, or "" when not admitted
-}
+// patientShort is the patient as every screen shows him.
+type patientShort = app.PatientShort
 
-func (a *API) short(p census.Patient) patientShort {
-	s := patientShort{ID: p.ID, Family: p.Family, Given: p.Given, Name: p.Name(), Age: p.Age(a.cfg.Now()), Sex: p.Sex, BirthDate: p.Birth.Format(time.DateOnly), MRN: p.MRN}
-	switch {
-	case p.Bed != "":
-		s.Location = "bed"
-	case p.Home:
-		s.Location = "home"
-	}
-	return s
-}
+func (a *API) short(p census.Patient) patientShort { return app.Short(p, a.cfg.Now()) }
 
 type personView struct {
 	ID       string `json:"id,omitempty"`

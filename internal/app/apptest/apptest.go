@@ -10,7 +10,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"io/fs"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -60,15 +63,59 @@ func contents(t *testing.T, a app.App) {
 		if s.Key == "" || s.Text == "" {
 			t.Errorf("setting %q has no key or no text", s.Key)
 		}
-		if !bytes.Contains(readme, []byte("`"+s.Key+"`")) {
-			t.Errorf("setting %q is not explained in README.md", s.Key)
-		}
 	}
+	golden(t, a, string(readme))
 	for _, p := range a.Pages {
 		if !strings.HasPrefix(p.Path, "/app/"+a.Name) || p.Title == "" || p.Icon == "" || len(p.Roles.List()) == 0 {
 			t.Errorf("page %q needs a path below /app/%s, a title, an icon and roles", p.Path, a.Name)
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write the tables of README.md anew")
+
+const mark = "<!-- from here on made by the tests: go test . -update -->\n"
+
+// golden holds that README.md ends with the table of contents as the application states it, its routes too.
+func golden(t *testing.T, a app.App, readme string) {
+	h := Open(t, t.TempDir(), begin(), a)
+	own, _, _ := strings.Cut(readme, mark)
+	want := own + mark + tables(a, h.Room.Routes())
+	if want == readme {
+		return
+	}
+	if !*update {
+		t.Errorf("README.md is stale; run go test . -update\nwant its end to be:\n%s", want[len(own):])
+		return
+	}
+	if err := os.WriteFile("README.md", []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		t.Fatal(err)
+	}
+}
+
+func tables(a app.App, routes []app.Route) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## Contents\n\nRecords: %s.\n\n| page | title | roles |\n| --- | --- | --- |\n", strings.Join(a.Records, ", "))
+	for _, p := range a.Pages {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Path, p.Title, names(p.Roles))
+	}
+	b.WriteString("\n| route | roles |\n| --- | --- |\n")
+	for _, rt := range routes {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", rt.Pattern, names(rt.Roles))
+	}
+	b.WriteString("\n| setting | default | |\n| --- | --- | --- |\n")
+	for _, s := range a.Config {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Key, s.Value, s.Text)
+	}
+	return b.String()
+}
+
+func names(r app.Roles) string {
+	var out []string
+	for _, role := range r.List() {
+		out = append(out, string(role))
+	}
+	return strings.Join(out, ", ")
 }
 
 func doors(t *testing.T, a app.App) {

@@ -163,6 +163,14 @@ func TestDoubleDose(t *testing.T) {
 	same(t, list(h), "08:40 Double dose: resolved")
 }
 
+// TestImported holds that nobody is called for doses from before the house knew of the prescription.
+func TestImported(t *testing.T) {
+	h, _ := open(t, t.TempDir(), "20:00")
+	h.Put(apptest.Prescription(apptest.Vera, "ramipril-5", "Ramipril 5 mg", "18:00", "21:00").With("authoredOn", "2026-01-01"))
+	h.Until(at("22:05"))
+	same(t, list(h), "20:00 Metoprolol 25 mg missed: open", "21:00 Metoprolol 25 mg is late: open", "22:00 Ramipril 5 mg is late: open")
+}
+
 func TestForced(t *testing.T) {
 	h, _ := open(t, t.TempDir(), "06:00")
 	h.Event(apptest.Vera, "pill-1", "dispenser-forced", nil)

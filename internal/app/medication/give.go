@@ -13,6 +13,9 @@ import (
 
 const reasonMax = 500
 
+// noteWithin is how far from its due time a dose can be noted; the chart's margin of a day then finds the note again.
+const noteWithin = 24 * time.Hour
+
 // give answers POST /doses/{id}/give: the nurse gave it. What is given already stays as it is.
 func (m *Medication) give(ctx context.Context, r app.Request) (any, error) {
 	if err := r.Decode(&struct{}{}); err != nil {
@@ -49,8 +52,8 @@ func (m *Medication) note(ctx context.Context, id string, done bool, reason stri
 			return nil, nil
 		case d.Order.heldAt(now):
 			return nil, vigil.Errorf(vigil.Conflict, "medication.give", "the prescription is on hold")
-		case done && d.From.Sub(now) > 12*time.Hour:
-			return nil, vigil.Errorf(vigil.Conflict, "medication.give", "the dose is not due before %s", d.Due.Format("2 Jan 15:04"))
+		case d.Due.Sub(now).Abs() > noteWithin:
+			return nil, vigil.Errorf(vigil.Conflict, "medication.give", "the dose of %s is more than a day away; write it in the record", d.Due.Format("2 Jan 15:04"))
 		}
 		return m.resource(ctx, d, now, done, reason), nil
 	})

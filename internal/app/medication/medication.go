@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -80,7 +82,7 @@ func (m *Medication) App() app.App {
 			{Key: "late", Value: m.cfg.Late.String(), Text: "A dose is late so long after it was due."},
 			{Key: "missed_after", Value: m.cfg.MissedAfter.String(), Text: "A dose is missed so long after it was due, or when the next one is due."},
 			{Key: "watch", Value: m.cfg.Watch.String(), Text: "A double dose stays listed so long, even when acknowledged."},
-			{Key: "time_zone", Value: m.cfg.Location.String(), Text: "The time zone of the times of day in prescriptions."},
+			{Key: "time_zone", Value: m.cfg.Location.String(), Text: "The time zone of the times of day in prescriptions; the machine's unless set."},
 		},
 		Pages:    []app.Page{{Path: "/app/medication", Title: "Medication", Icon: "pill", Roles: staff}},
 		Start:    m.start,
@@ -90,24 +92,24 @@ func (m *Medication) App() app.App {
 
 func (m *Medication) start(ctx context.Context, h app.Host) error {
 	m.host = h
-	if err := m.load(ctx); err != nil {
-		return err
-	}
 	h.Handle("GET /panel", app.Clinical(), m.panel)
 	h.Handle("GET /day", app.ClinicalOrPatient(), m.day)
 	h.Handle("POST /doses/{id}/give", app.Clinical(), m.give)
 	h.Handle("POST /doses/{id}/hold", app.Clinical(), m.hold)
 	h.Subscribe(kinds(), m.heard)
 	h.Watch([]string{"MedicationRequest", "MedicationAdministration"}, m.written)
+	if err := m.load(ctx); err != nil { // after Watch, so that nothing is written in between unseen
+		return err
+	}
 	if err := h.Schedule.Handle("medication", m.deadline); err != nil {
 		return err
 	}
+	var all errgroup.Group // side by side, so that they share the disk's commits
+	all.SetLimit(16)
 	for _, patient := range m.patients() { // what happened while the house was down
-		if err := m.evaluate(ctx, patient); err != nil {
-			return err
-		}
+		all.Go(func() error { return m.evaluate(ctx, patient) })
 	}
-	return nil
+	return all.Wait()
 }
 
 // load reads the prescriptions.

@@ -25,6 +25,7 @@ type Order struct {
 	To      time.Time       // exclusive; zero means open
 	OnHold  bool
 	Held    time.Time // on hold since
+	Known   time.Time // the house has asked for it since; nobody is called for what was before
 	vague   bool      // From is not prescribed, only when the record was written: what was taken before counts too
 }
 
@@ -66,6 +67,9 @@ func newOrder(rec record.Record) (Order, bool) {
 	slices.Sort(o.Times)
 	o.Times = slices.Compact(o.Times)
 	o.bounds(r, rec.Updated)
+	if rec.Version == 1 && rec.Updated.After(o.From) { // brought in from elsewhere
+		o.Known = rec.Updated
+	}
 	switch r.Str("status") {
 	case "active":
 	case "on-hold":
@@ -90,6 +94,7 @@ func (o *Order) bounds(r fhir.Resource, updated time.Time) {
 	if o.From.IsZero() {
 		o.From, o.vague = updated, true
 	}
+	o.Known = o.From
 	if _, high, ok := fhir.DateRange(r.Str("dosageInstruction.0.timing.repeat.boundsPeriod.end")); ok {
 		o.To = time.UnixMicro(high)
 	}
@@ -117,6 +122,7 @@ func (o *Order) doses(from, to time.Time, c Config) (out []Dose) {
 			}
 		}
 	}
+	out = slices.CompactFunc(out, func(a, b Dose) bool { return a.ID == b.ID })
 	for i := range len(out) - 1 {
 		if next := out[i+1].Due; next.Before(out[i].Missed) {
 			out[i].Missed = next

@@ -16,7 +16,7 @@ func (m *Medication) simulate(ctx context.Context, w app.Ward) error {
 	ctx = access.AsSystem(ctx, "medication")
 	at := w.Now()
 	for _, d := range w.Devices("pill-dispenser") {
-		if err := m.play(ctx, w, d, m.midnight(at.AddDate(0, 0, -m.cfg.Days)), at); err != nil {
+		if err := m.play(ctx, w, d, latest(d.Since, m.midnight(at.AddDate(0, 0, -m.cfg.Days))), at); err != nil {
 			return err
 		}
 	}

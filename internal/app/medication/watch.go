@@ -103,7 +103,7 @@ func (d *desk) dose(ctx context.Context, x *Dose) error {
 	case Late:
 		d.due(x.Missed)
 	}
-	if x.Missed.Before(d.now.Add(-lookBack)) {
+	if x.Missed.Before(d.now.Add(-lookBack)) || x.Due.Before(x.Order.Known) {
 		return nil
 	}
 	late, missed := RuleLate+"."+x.Order.Code, RuleMissed+"."+x.Order.Code
@@ -132,6 +132,9 @@ func (d *desk) dose(ctx context.Context, x *Dose) error {
 }
 
 func (d *desk) misuse(ctx context.Context, x Misuse) error {
+	if x.At.Before(x.Order.Known) {
+		return nil
+	}
 	rule, title := RuleDouble+"."+x.Order.Code, "Double dose"
 	switch x.Kind {
 	case MisuseOutside:

@@ -59,7 +59,7 @@ func (a *RPM) App() app.App {
 		Files:   files,
 		Config: []app.Setting{
 			{Key: "silent_days", Value: strconv.Itoa(a.cfg.SilentDays), Text: "A task is raised after so many days without a reading."},
-			{Key: "time_zone", Value: a.cfg.Location.String(), Text: "The time zone in which days begin and end."},
+			{Key: "time_zone", Value: a.cfg.Location.String(), Text: "The time zone in which days begin and end; the machine's unless set."},
 		},
 		Pages: []app.Page{{Path: "/app/rpm", Title: "Remote monitoring", Icon: "home", Roles: app.Clinical()}},
 		Start: a.start,

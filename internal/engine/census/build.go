@@ -46,13 +46,27 @@ func newPatient(id string, r fhir.Resource) *Patient {
 	case "other":
 		p.Sex = "O"
 	}
-	p.Birth, _ = time.Parse(time.DateOnly, r.Str("birthDate"))
+	p.Birth = birth(r.Str("birthDate"))
 	for _, i := range r.List("identifier") {
 		if i.Str("type.coding.0.code") == "MR" || p.MRN == "" {
 			p.MRN = i.Str("value")
 		}
 	}
 	return p
+}
+
+// birth reads a FHIR date, which may be a year or a month only; what is not said counts as the middle.
+func birth(s string) time.Time {
+	for layout, middle := range map[string]func(time.Time) time.Time{
+		"2006":        func(t time.Time) time.Time { return t.AddDate(0, 6, 0) },
+		"2006-01":     func(t time.Time) time.Time { return t.AddDate(0, 0, 14) },
+		time.DateOnly: func(t time.Time) time.Time { return t },
+	} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return middle(t)
+		}
+	}
+	return time.Time{}
 }
 
 func (c *Census) buildPlaces() {

@@ -95,13 +95,16 @@ type Staff struct {
 // Name returns "Okafor, Sara".
 func (p *Patient) Name() string { return p.Family + ", " + p.Given }
 
-// Age returns completed years at a time.
-func (p *Patient) Age(at time.Time) int {
+// Age returns completed years at a time, and false when the birth date is not known.
+func (p *Patient) Age(at time.Time) (int, bool) {
+	if p.Birth.IsZero() {
+		return 0, false
+	}
 	y := at.Year() - p.Birth.Year()
 	if at.Before(p.Birth.AddDate(y, 0, 0)) {
 		y--
 	}
-	return max(y, 0)
+	return max(y, 0), true
 }
 
 // Records is what the census reads: record.Store.

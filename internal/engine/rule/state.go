@@ -20,7 +20,8 @@ type subject struct {
 	scores  []scoreState
 	totals  []totalAt // NEWS2 as it changed, oldest first, for "was 2 an hour ago"
 	devices map[vigil.DeviceID]*device
-	acts    []act // what the desk has still to be told, in order
+	spoke   *device // the last to speak, mostly the next too
+	acts    []act   // what the desk has still to be told, in order
 }
 
 type reading struct {
@@ -87,11 +88,15 @@ func (e *Engine) newSubject(id vigil.Subject) *subject {
 }
 
 func (e *Engine) device(st *subject, id vigil.DeviceID) *device {
+	if st.spoke != nil && st.spoke.id == id {
+		return st.spoke
+	}
 	d := st.devices[id]
 	if d == nil {
 		d = &device{id: id, conds: make([]cond, len(e.prog.rules))}
 		st.devices[id] = d
 	}
+	st.spoke = d
 	return d
 }
 

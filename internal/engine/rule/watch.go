@@ -52,6 +52,7 @@ func (e *Engine) leave(st *subject, dev vigil.DeviceID) {
 			e.abandon(st, d.conds, d, i, at)
 		}
 		delete(st.devices, dev)
+		st.spoke = nil
 	}
 	st.mu.Unlock()
 	e.tell([]*subject{st})
@@ -93,7 +94,7 @@ func (e *Engine) Forget(s vigil.Subject) {
 		}
 	}
 	fresh := e.newSubject(s)
-	st.last, st.scores, st.totals, st.devices, st.loaded = fresh.last, fresh.scores, nil, fresh.devices, false
+	st.last, st.scores, st.totals, st.devices, st.spoke, st.loaded = fresh.last, fresh.scores, nil, fresh.devices, nil, false
 	st.mu.Unlock()
 	e.tell([]*subject{st})
 }

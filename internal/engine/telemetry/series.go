@@ -14,6 +14,7 @@ import (
 type subject struct {
 	name    vigil.Subject
 	devices map[vigil.DeviceID]*device
+	spoke   *device   // the last to report, mostly the next too
 	series  []*series // by metric, then device
 	waves   []*wave   // by metric, then device
 	dirty   bool      // something below differs from the store

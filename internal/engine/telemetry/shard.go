@@ -56,11 +56,17 @@ func (sh *shard) apply(ctx context.Context, reports []*vigil.Report, now int64) 
 }
 
 func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
+	if r.Subject == "" {
+		return nil // a heartbeat, or a repeat
+	}
 	sub := sh.subject(r.Subject)
-	dev := sub.devices[r.Device]
-	if dev == nil {
-		dev = &device{id: r.Device}
-		sub.devices[r.Device] = dev
+	dev := sub.spoke
+	if dev == nil || dev.id != r.Device {
+		if dev = sub.devices[r.Device]; dev == nil {
+			dev = &device{id: r.Device}
+			sub.devices[r.Device] = dev
+		}
+		sub.spoke = dev
 	}
 	sub.dirty = true
 	for i := range r.Samples {

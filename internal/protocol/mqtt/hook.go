@@ -117,21 +117,38 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 		return pk, h.refuse(s, pk)
 	}
 	s.wait(h.maxPending)
-	if rest == statusSuffix {
-		s.answer(h, pk)
-		h.relay(s.cl.ID, pk)
-		return pk, packets.ErrRejectPacket
+	h.take(s, id, publish{topic: pk.TopicName, payload: pk.Payload, id: pk.Connect.Keepalive, qos2: pk.PacketID, status: rest == statusSuffix})
+	if pk.FixedHeader.Qos == 0 {
+		return pk, packets.CodeSuccessIgnore // as good as rejected, and the broker does not copy the packet for its log
 	}
-	h.host.Intake.Accept(ingest.Message{Device: id, Protocol: "mqtt", Payload: pk.Payload, Received: time.Now()}, func(err error) {
+	return pk, packets.ErrRejectPacket
+}
+
+// publish is what is needed of a packet after it was read: the packet itself is large and would live as long as its commit.
+type publish struct {
+	topic   string
+	payload []byte
+	id      uint16 // of QoS 1, 0 for none
+	qos2    uint16 // of QoS 2, 0 for none
+	status  bool
+}
+
+// take hands a publish to the intake and answers after the commit.
+func (h *hook) take(s *session, id vigil.DeviceID, p publish) {
+	if p.status {
+		s.answer(h, p)
+		h.relay(s.cl.ID, p)
+		return
+	}
+	h.host.Intake.Accept(ingest.Message{Device: id, Protocol: "mqtt", Payload: p.payload, Received: time.Now()}, func(err error) {
 		if err != nil {
 			s.release()
-			go h.server.DisconnectClient(cl, packets.ErrServerBusy) //nolint:errcheck // it will come back and send again
+			go h.server.DisconnectClient(s.cl, packets.ErrServerBusy) //nolint:errcheck // it will come back and send again
 			return
 		}
-		s.answer(h, pk)
-		h.relay(cl.ID, pk)
+		s.answer(h, p)
+		h.relay(s.cl.ID, p)
 	})
-	return pk, packets.ErrRejectPacket
 }
 
 // refuse answers a publish that the device may not send.
@@ -155,18 +172,19 @@ func (h *hook) refuse(s *session, pk packets.Packet) error {
 }
 
 // relay hands a message that is on disk to whoever listens to its topic.
-func (h *hook) relay(origin string, pk packets.Packet) {
-	if h.subscribed.Load() == 0 {
-		return
+func (h *hook) relay(origin string, p publish) {
+	if h.subscribed.Load() > 0 {
+		go h.inject(origin, p) // the commit must not wait for subscribers
 	}
-	go func() { // the commit must not wait for subscribers
-		relay := h.server.NewClient(nil, "relay", origin, true)
-		relay.Properties.ProtocolVersion = 5
-		out := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, TopicName: pk.TopicName, Payload: pk.Payload, PacketID: 1}
-		if err := h.server.InjectPacket(relay, out); err != nil {
-			h.host.Log.Debug("mqtt.relay", "error", err)
-		}
-	}()
+}
+
+func (h *hook) inject(origin string, p publish) {
+	relay := h.server.NewClient(nil, "relay", origin, true)
+	relay.Properties.ProtocolVersion = 5
+	out := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, TopicName: p.topic, Payload: p.payload, PacketID: 1}
+	if err := h.server.InjectPacket(relay, out); err != nil {
+		h.host.Log.Debug("mqtt.relay", "error", err)
+	}
 }
 
 // OnWill keeps a will within the device's own status topic.
@@ -203,21 +221,18 @@ func (s *session) release() {
 
 // answer acknowledges a publish that is on disk. It never blocks: acknowledgements are written by a goroutine of the
 // connection, many in one write, in the order of the commits.
-func (s *session) answer(h *hook, pk packets.Packet) {
-	if pk.FixedHeader.Qos == 2 {
-		go s.receive(h, pk)
-		s.release()
-		return
+func (s *session) answer(h *hook, p publish) {
+	if p.qos2 != 0 {
+		go s.receive(h, p.qos2)
 	}
-	id := pk.Connect.Keepalive
-	if id == 0 {
+	if p.id == 0 {
 		s.release()
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// PUBACK with remaining length 2 means success in MQTT 3.1.1 (3.4) and 5 (3.4.2.1)
-	s.acks = append(s.acks, packets.Puback<<4, 2, byte(id>>8), byte(id))
+	s.acks = append(s.acks, packets.Puback<<4, 2, byte(p.id>>8), byte(p.id))
 	if !s.writing {
 		s.writing = true
 		go s.write()
@@ -245,8 +260,8 @@ func (s *session) write() {
 }
 
 // receive answers a QoS 2 publish; the broker completes the handshake from its own map.
-func (s *session) receive(h *hook, pk packets.Packet) {
-	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pubrec}, PacketID: pk.PacketID, Created: time.Now().Unix()}
+func (s *session) receive(h *hook, id uint16) {
+	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pubrec}, PacketID: id, Created: time.Now().Unix()}
 	s.cl.State.Inflight.DecreaseReceiveQuota()
 	s.cl.State.Inflight.Set(ack)
 	if err := s.cl.WritePacket(ack); err != nil && !errors.Is(err, mochi.ErrConnectionClosed) {

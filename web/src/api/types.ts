@@ -29,7 +29,7 @@ export interface PatientShort {
   family: string
   given: string
   name: string
-  age: number
+  age?: number
   sex: 'F' | 'M' | 'O' | 'U'
   birth_date: string
   mrn: string

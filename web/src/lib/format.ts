@@ -41,7 +41,7 @@ export const time = (iso: string | undefined): number => (iso ? Date.parse(iso) 
 
 export const fixed = (v: number, decimals: number): string => v.toFixed(decimals).replace('-', '−')
 
-export const ageSex = (p: PatientShort): string => `${p.age} ${p.sex}`
+export const ageSex = (p: PatientShort): string => [p.age, p.sex].filter((x) => x !== undefined).join(' ')
 
 const sexWords = { F: 'female', M: 'male', O: 'other', U: 'sex unknown' }
 export const sexWord = (p: PatientShort): string => sexWords[p.sex]

@@ -78,7 +78,7 @@ func refusesWhatCannotBe(t *testing.T, d Disk) {
 	defer h.stop(t)
 	for name, r := range map[string]*vigil.Report{
 		"Nil":       nil,
-		"NoSubject": {Device: "d"},
+		"NoSubject": {Device: "d", Samples: []vigil.Sample{{Metric: "spo2", Time: start.UnixNano()}}},
 		"ZeroByte":  {Device: "a\x00b", Subject: sara},
 		"NoMetric":  {Subject: sara, Samples: []vigil.Sample{{Time: start.UnixNano()}}},
 		"FarFuture": {Subject: sara, Samples: []vigil.Sample{{Metric: "spo2", Time: math.MaxInt64}}},
@@ -88,6 +88,9 @@ func refusesWhatCannotBe(t *testing.T, d Disk) {
 		if err := h.AppendWait(context.Background(), r); vigil.KindOf(err) != vigil.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := h.AppendWait(context.Background(), &vigil.Report{Device: "d"}); err != nil {
+		t.Errorf("a heartbeat, or a repeat, of nobody: %v", err)
 	}
 	h.add(t, series(sara, 10)...)
 	lines, err := h.Query(system(), telemetry.Query{Subject: sara, To: start.AddDate(900, 0, 0), Points: 4})

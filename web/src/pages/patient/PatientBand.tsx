@@ -9,7 +9,7 @@ import css from './PatientBand.module.css'
 
 // PatientBand says who this is before anything else: a mistaken patient is the worst mistake a page can invite.
 export function PatientBand({ patient: p, alarm, onVideo, onMessage, onReport }: { patient: Patient; alarm?: Alarm; onVideo: () => void; onMessage: () => void; onReport: () => void }) {
-  const facts = [t.years(p.age), p.sex, t.born(date(p.birth_date)), t.mrn(p.mrn), p.weight_kg && t.kg(p.weight_kg), p.day].filter(Boolean).join(' · ')
+  const facts = [p.age !== undefined && t.years(p.age), p.sex, p.birth_date && t.born(date(p.birth_date)), t.mrn(p.mrn), p.weight_kg && t.kg(p.weight_kg), p.day].filter(Boolean).join(' · ')
   const score = p.news2?.total ?? null
   const was = p.news2_was?.total
   const device = p.devices.find((d) => d.kind === 'patch') ?? p.devices[0]

@@ -54,7 +54,7 @@ function Sheet({ patient: p }: { patient: Patient }) {
   return (
     <>
       <header className={css.head}>
-        <div><h1>{p.name}</h1><p>{[t.born(date(p.birth_date)), t.years(p.age), sexWord(p), t.mrn(p.mrn)].join(' · ')}</p><p>{[p.unit?.name, p.bed && `${t.bed} ${p.bed.label}`, p.day].filter(Boolean).join(' · ')}</p></div>
+        <div><h1>{p.name}</h1><p>{[p.birth_date && t.born(date(p.birth_date)), p.age !== undefined && t.years(p.age), sexWord(p), t.mrn(p.mrn)].filter(Boolean).join(' · ')}</p><p>{[p.unit?.name, p.bed && `${t.bed} ${p.bed.label}`, p.day].filter(Boolean).join(' · ')}</p></div>
         <div className={css.meta}><b>{session?.site.name}</b><span>{t.printed(`${date(new Date(now).toISOString())} ${clock(now)}`, session?.user?.name ?? '')}</span>{session?.site.demo && <strong className={css.training}>{t.trainingMark}</strong>}</div>
       </header>
       <dl className={css.facts}>{facts.filter(([, v]) => v).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>

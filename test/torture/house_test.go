@@ -1,0 +1,129 @@
+package torture_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vigil-health/vigil/internal/server"
+	"github.com/vigil-health/vigil/internal/sim"
+)
+
+// house is the real program on one data directory, started and killed again and again.
+type house struct {
+	bin, dir, config string
+	ward             *sim.LoadWard
+	cmd              *exec.Cmd
+	http, mqtt       string // addresses of this life
+	ended            chan struct{}
+	lastWords        string
+}
+
+// newHouse builds the program and admits the ward.
+func newHouse(t *testing.T, size sim.LoadSize, webhook string) *house {
+	t.Helper()
+	h := &house{dir: filepath.Join(t.TempDir(), "data")}
+	h.bin, h.config = filepath.Join(filepath.Dir(h.dir), "vigil"), filepath.Join(filepath.Dir(h.dir), "vigil.yaml")
+	if out, err := exec.Command("go", "build", "-o", h.bin, "github.com/vigil-health/vigil/cmd/vigil").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	text := fmt.Sprintf("data: %q\nhttp: 127.0.0.1:0\nhttps: \"\"\nmqtt: 127.0.0.1:0\nmqtts: \"\"\nturn: \"\"\nwebhook:\n  secret: torture\n  to: {\"*\": %q}\n", h.dir, webhook)
+	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := server.DefaultConfig()
+	cfg.Data, cfg.HTTP, cfg.HTTPS, cfg.MQTT, cfg.MQTTS, cfg.TURN = h.dir, "", "", "", "", ""
+	s, err := server.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ward, err = sim.SeedLoad(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now}, size)
+	if err = errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.kill)
+	return h
+}
+
+var readyLine = regexp.MustCompile(`msg=server\.ready http=(\S+) mqtt=(\S+)`)
+
+// launch starts the program without waiting for it; the channel gives its addresses, or is closed when it ends first.
+func (h *house) launch(t *testing.T) <-chan [2]string {
+	t.Helper()
+	h.cmd = exec.Command(h.bin, "--config", h.config, "serve")
+	logs, err := h.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready, cmd := make(chan [2]string, 1), h.cmd
+	h.ended = make(chan struct{})
+	go func() {
+		defer close(h.ended)
+		defer close(ready)
+		for lines := bufio.NewScanner(logs); lines.Scan(); {
+			if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
+				ready <- [2]string{m[1], m[2]}
+			} else if strings.Contains(lines.Text(), "level=ERROR") || strings.Contains(lines.Text(), "level=WARN") || strings.HasPrefix(lines.Text(), "vigil:") || strings.HasPrefix(lines.Text(), "panic:") {
+				h.lastWords += lines.Text() + "\n"
+			}
+		}
+		cmd.Wait() //nolint:errcheck // killed
+	}()
+	return ready
+}
+
+// start launches the program and waits until it serves.
+func (h *house) start(t *testing.T) {
+	t.Helper()
+	at, ok := <-h.launch(t)
+	if !ok {
+		t.Fatalf("the program did not start: %s", h.lastWords)
+	}
+	h.http, h.mqtt = at[0], at[1]
+}
+
+// kill ends it as a power cut would, and waits until it is gone.
+func (h *house) kill() {
+	if h.cmd == nil {
+		return
+	}
+	h.cmd.Process.Kill() //nolint:errcheck // it may be gone
+	<-h.ended
+	h.cmd = nil
+}
+
+func (h *house) call(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+h.http+path, strings.NewReader("{}"))
+	if err != nil {
+		return err
+	}
+	if method == http.MethodGet {
+		req.Body, req.ContentLength = http.NoBody, 0
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.AddCookie(&http.Cookie{Name: "vigil_session", Value: h.ward.Session})
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s answers %s", method, path, res.Status)
+	}
+	return json.NewDecoder(res.Body).Decode(into)
+}
