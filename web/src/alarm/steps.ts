@@ -3,7 +3,7 @@ import { time } from '../lib/format'
 
 // The line of steps of an alarm: what happened with its time, then what happens next and when.
 
-export interface Step { key: string; title: string; at?: number; detail?: string; done: boolean; dueMs?: number }
+export interface Step { key: string; title: string; at?: number; detail?: string; done: boolean; dueMs?: number; team?: string }
 
 const titles: Record<string, string> = {
   raised: 'Raised', paged: 'Paged', seen: 'Seen', acknowledged: 'Acknowledged', passed_on: 'Passed on', escalated: 'Escalated',
@@ -38,10 +38,16 @@ function add(steps: Step[], h: AlarmStep): void {
   // A page that follows its cause at once is one step: "Escalated to Dr Lee".
   if (h.what === 'paged' && last?.detail === undefined && /^(escalated|passed_on)/.test(last?.key ?? '') && Math.abs(at - (last?.at ?? 0)) < 3000) {
     last!.key = `paged-${h.at}`
+    last!.team = h.text
     if (h.who) last!.title = `${titles[/^Passed/.test(last!.title) ? 'passed_on' : 'escalated']} to ${h.who}`
+    return
+  }
+  // A team is paged person by person at one moment: it is one step, named by the team.
+  if (h.what === 'paged' && h.text && last?.key.startsWith('paged') && last.team === h.text && Math.abs(at - (last.at ?? 0)) < 3000) {
+    last.title = `${titles.paged} ${h.text.charAt(0).toLowerCase()}${h.text.slice(1)}`
     return
   }
   const name = h.who && h.what !== 'raised' ? `${title} ${h.who}` : title
   const who = h.what === 'paged' || h.what === 'escalated' || h.what === 'passed_on' ? name : title
-  steps.push({ key: `${h.what}-${h.at}`, title: who, at, detail: h.what === 'acknowledged' ? h.who : undefined, done: true })
+  steps.push({ key: `${h.what}-${h.at}`, title: who, at, detail: h.what === 'acknowledged' ? h.who : undefined, done: true, team: h.what === 'paged' ? h.text : undefined })
 }

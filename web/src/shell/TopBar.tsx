@@ -36,7 +36,7 @@ export function TopBar({ children, back, compact }: { children?: ReactNode; back
 // Training marks the simulated hospital on every page, so that nobody takes an invented patient for a real one.
 function Training() {
   const { data } = useSession()
-  return data?.site.demo ? <span className={css.training}>{t.training}</span> : null
+  return data?.site.demo ? <span className={css.training}><span className={css.long}>{t.training}</span><span className={css.short}>{t.trainingShort}</span></span> : null
 }
 
 function AlarmCounts({ compact }: { compact?: boolean }) {

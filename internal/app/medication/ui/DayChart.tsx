@@ -11,7 +11,7 @@ const WIDTH = 1000
 // DayChart: one row for each medicine over 24 h; the bar is the window, the mark is when the dose was given or is due.
 export function DayChart({ day }: { day: Day }) {
   const start = new Date(day.date + 'T00:00:00').getTime()
-  const x = (ms: number) => LEFT + (Math.min(1, Math.max(0, (ms - start) / DAY))) * (WIDTH - LEFT - 10)
+  const x = (ms: number) => LEFT + (Math.min(1, Math.max(0, (ms - start) / DAY))) * (WIDTH - LEFT - 22)
   const medicines = [...new Set(day.doses.map((d) => d.medication))]
   const height = medicines.length * ROW + 24
   const now = serverNow()

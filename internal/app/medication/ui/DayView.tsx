@@ -29,7 +29,7 @@ export function DayView({ patient }: PatientTabProps) {
         <Button aria-label={t.previous} icon={<ChevronLeft size={16} />} onClick={() => setDate(shift(date, -1))} />
         <TextField label={t.day} type="date" value={date} onChange={(e) => e.target.value && setDate(e.target.value)} />
         <Button aria-label={t.following} icon={<ChevronRight size={16} />} onClick={() => setDate(shift(date, 1))} />
-        {data?.pdc && <div className={css.pdc}><Chip large tone={data.pdc.value < 0.8 ? 'caution' : 'good'}>{t.pdc} {Math.round(data.pdc.value * 100)} %</Chip><span>{t.pdcTitle} {t.pdcDays(data.pdc.days)}. {data.pdc.definition}</span></div>}
+        {data?.pdc && <div className={css.pdc}><Chip large tone={data.pdc.value < 0.8 ? 'caution' : 'good'}>{t.pdc} {Math.round(data.pdc.value * 100)} %</Chip><span>{data.pdc.definition || `${t.pdcTitle} ${t.pdcDays(data.pdc.days)}.`}</span></div>}
       </div>
       {isError ? <ErrorPanel error={error} what={t.loadingDay} retry={() => void refetch()} /> : !data ? <Skeleton lines={6} /> : data.doses.length === 0 ? <Empty title={t.noDoses} text={t.noDosesText} /> : (
         <>

@@ -43,13 +43,12 @@ function Row({ patient, limit: l, draft, onChange, onReset }: { patient: string;
   const low = draft?.low ?? l.low
   const high = draft?.high ?? l.high
   const h = l.histogram
-  const min = h ? h.from : (l.default_low ?? 0) * 0.5
-  const max = h ? h.from + h.step * h.counts.length : (l.default_high ?? 100) * 1.5
+  const { min, max } = scale(l)
   const step = h && h.step < 1 ? 0.1 : 1
   return (
     <fieldset className={css.row}>
       <legend>{l.label} <small>{l.unit}</small> {l.personal && <Chip tone="use">{t.personal}</Chip>}</legend>
-      {h && <Histogram limit={l} low={low} high={high} />}
+      {h && <Histogram limit={l} low={low} high={high} min={min} max={max} />}
       <div className={css.sliders}>
         {l.low !== undefined && <label>{t.low}<input type="range" min={min} max={max} step={step} value={low} onChange={(e) => onChange({ low: Math.min(+e.target.value, (high ?? max) - step) })} /><output>{low}</output></label>}
         {l.high !== undefined && <label>{t.high}<input type="range" min={min} max={max} step={step} value={high} onChange={(e) => onChange({ high: Math.max(+e.target.value, (low ?? min) + step) })} /><output>{high}</output></label>}
@@ -60,12 +59,21 @@ function Row({ patient, limit: l, draft, onChange, onReset }: { patient: string;
   )
 }
 
-function Histogram({ limit, low, high }: { limit: LimitSetting; low?: number; high?: number }) {
+// scale holds the own values and the limits with some room beyond: a slider that cannot show its limit would move it.
+function scale(l: LimitSetting): { min: number; max: number } {
+  const h = l.histogram
+  const all = [l.low, l.high, l.default_low, l.default_high, h?.from, h && h.from + h.step * h.counts.length].filter((v): v is number => v !== undefined)
+  const [lo, hi] = [Math.min(...all), Math.max(...all)]
+  const room = Math.max(1, (hi - lo) * 0.1)
+  return { min: Math.max(0, Math.floor(lo - room)), max: Math.ceil(hi + room) }
+}
+
+function Histogram({ limit, low, high, min, max }: { limit: LimitSetting; low?: number; high?: number; min: number; max: number }) {
   const { from, step, counts } = limit.histogram!
   const top = Math.max(1, ...counts)
   const inside = (i: number) => { const v = from + step * (i + 0.5); return (low === undefined || v >= low) && (high === undefined || v <= high) }
   return (
-    <svg className={css.histogram} viewBox={`0 0 ${counts.length} 40`} preserveAspectRatio="none" role="img" aria-label={t.histogram}>
+    <svg className={css.histogram} viewBox={`${(min - from) / step} 0 ${(max - min) / step} 40`} preserveAspectRatio="none" role="img" aria-label={t.histogram}>
       {counts.map((c, i) => <rect key={i} x={i + 0.1} width="0.8" y={40 - (c / top) * 40} height={(c / top) * 40} fill={inside(i) ? `var(--sig-${signalOf(limit.metric)})` : 'var(--control)'} />)}
     </svg>
   )

@@ -8,7 +8,7 @@ import { HelpDialog } from './HelpDialog'
 import { MedicineList } from './MedicinesTab'
 import css from './HomeTab.module.css'
 
-const icons: Record<string, LucideIcon> = { bp: Droplets, 'blood-pressure': Droplets, 'heart-rate': HeartPulse, 'pulse-rate': HeartPulse, spo2: Activity, temperature: Thermometer }
+const icons: Record<string, LucideIcon> = { bp: Droplets, 'blood-pressure': Droplets, hr: HeartPulse, 'heart-rate': HeartPulse, 'pulse-rate': HeartPulse, spo2: Activity, temperature: Thermometer }
 
 export function HomeTab({ data, onJoin }: { data: Portal; onJoin: (c: NonNullable<Portal['calling']>) => void }) {
   const [help, setHelp] = useState(false)

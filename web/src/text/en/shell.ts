@@ -9,7 +9,7 @@ export const shell = {
   lostBanner: (at: string) => `Not live since ${at}. Values are hidden until the connection is back. The page recovers by itself.`,
   notAcknowledging: 'The server does not confirm data at the moment. Devices keep what they send.',
   user: 'Your menu', theme: 'Theme', themes: { ward: 'Ward (dark)', day: 'Day (light)', night: 'Night (dim)', contrast: 'High contrast' }, signOut: 'Sign out',
-  keys: 'Single-key shortcuts', on: 'on', off: 'off', training: 'Simulated hospital',
+  keys: 'Single-key shortcuts', on: 'on', off: 'off', training: 'Simulated hospital', trainingShort: 'Training',
   soundTitle: 'Test the sound', soundText: 'This workstation has to prove that its alarms can be heard. Press play, listen, and tell what you heard.',
   playHigh: 'Play high', playMedium: 'Play medium', playLow: 'Play low', heard: 'I heard it', notHeard: 'I heard nothing', volume: 'Volume (high alarms have a floor)',
   notHeardHelp: 'Check the speaker and the volume of this computer, then play again. Until then this screen warns only by picture.',
