@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -154,7 +155,7 @@ func (a *API) ice(c *call) (any, error) {
 func (a *API) portalMessages(c *call) (any, error) {
 	v, err := a.openConsultOf(c.ctx, c.who.Subject.ID())
 	if v == nil {
-		return struct{}{}, err
+		return json.RawMessage("null"), err
 	}
 	return v, err
 }
