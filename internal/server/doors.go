@@ -132,7 +132,8 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	api := d.api.Handler()
 	mux.Handle("/api/", api)
 	mux.Handle("/live", api)
-	mux.Handle("/api/app/", http.NewCrossOriginProtection().Handler(d.apps))
+	d.apps.HandleFunc("/", d.api.Unknown)
+	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
 	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))

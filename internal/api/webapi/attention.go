@@ -37,12 +37,13 @@ func (a *API) attention(c *call) (any, error) { return a.attentionOf(c.ctx, c.qu
 // attentionOf is the one queue: what is open, most urgent first, and what comes up.
 func (a *API) attentionOf(ctx context.Context, unit string) (attentionView, error) {
 	out := attentionView{Open: []itemView{}, Coming: []itemView{}, NowMS: a.cfg.Now().UnixMilli()}
+	who, _ := access.From(ctx)
 	open, err := a.cfg.Desk.Open(ctx, alarm.Filter{Unit: unit})
 	if err != nil {
 		return out, err
 	}
 	for _, al := range open {
-		it := a.item(al)
+		it := a.item(who, al)
 		if (al.Kind == vigil.KindTask || al.Kind == vigil.KindNotice) && al.Onset.After(a.cfg.Now()) {
 			it.DueMS = al.Onset.UnixMilli()
 			out.Coming = append(out.Coming, it)
@@ -53,8 +54,8 @@ func (a *API) attentionOf(ctx context.Context, unit string) (attentionView, erro
 	return out, nil
 }
 
-func (a *API) item(al vigil.Alarm) itemView {
-	v := a.viewAlarm(al)
+func (a *API) item(who access.Principal, al vigil.Alarm) itemView {
+	v := a.viewAlarm(who, al)
 	it := itemView{ID: al.ID, Kind: al.Kind, Technical: al.Class == vigil.Technical, Priority: al.Priority, SinceMS: al.Raised.UnixMilli(), Icon: icon(al), Alarm: &v, Link: "/alert/" + al.ID}
 	what := al.Title
 	if v.ValueText != "" && al.Kind == vigil.KindAlarm && al.Class == vigil.Physiological {
@@ -121,14 +122,14 @@ func icon(al vigil.Alarm) string {
 func (a *API) alarms(c *call) (any, error) {
 	if c.query("state") != "all" {
 		open, err := a.cfg.Desk.Open(c.ctx, alarm.Filter{Unit: c.query("unit")})
-		return a.viewAlarms(open), err
+		return a.viewAlarms(c.who, open), err
 	}
 	from, to, err := c.span(a.cfg.Now().Add(time.Second), 24*time.Hour)
 	if err != nil {
 		return nil, err
 	}
 	list, err := a.cfg.Desk.List(c.ctx, alarm.Query{From: from, To: to})
-	return a.viewAlarms(list), err
+	return a.viewAlarms(c.who, list), err
 }
 
 func (a *API) alarm(c *call) (any, error) {
@@ -136,7 +137,7 @@ func (a *API) alarm(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.viewAlarm(al), nil
+	return a.viewAlarm(c.who, al), nil
 }
 
 func (a *API) act(c *call) (any, error) {
@@ -152,7 +153,7 @@ func (a *API) act(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.viewAlarm(al), nil
+	return a.viewAlarm(c.who, al), nil
 }
 
 func (a *API) postCall(c *call) (any, error) {
@@ -171,11 +172,14 @@ func (a *API) postCall(c *call) (any, error) {
 	if err := access.CheckSubject(c.ctx, subject); err != nil {
 		return nil, err
 	}
+	if _, ok := a.cfg.Census.Patient(subject.ID()); !ok && c.who.Subject != subject {
+		return nil, vigil.Errorf(vigil.NotFound, "webapi.calls", "no patient %q", subject.ID())
+	}
 	al, err := a.cfg.Desk.Call(c.ctx, alarm.CallRequest{Kind: in.Kind, Subject: subject, Unit: a.cfg.Census.UnitOf(subject), Text: in.Text})
 	if err != nil {
 		return nil, err
 	}
-	return a.viewAlarm(al), nil
+	return a.viewAlarm(c.who, al), nil
 }
 
 type threadItem struct {

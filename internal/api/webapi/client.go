@@ -28,6 +28,10 @@ type client struct {
 	who  access.Principal
 	wake chan struct{}
 
+	token    string         // of the session, which may end before the screen closes
+	work     sync.WaitGroup // receipts and watches of devices
+	settling sync.Mutex     // one settle at a time
+
 	mu       sync.Mutex
 	subs     map[int]*subscription
 	subjects map[vigil.Subject]subjectView
@@ -41,6 +45,7 @@ type client struct {
 	scores   map[vigil.Subject]int64
 	stale    bool // the attention list must be read again
 	reason   string
+	gone     bool // follows nothing any more
 }
 
 // subscription is one topic that the screen follows.
@@ -58,7 +63,6 @@ type subjectView struct {
 	bed      string
 	allWaves bool
 	wave     vigil.Metric // when not all
-	count    int
 }
 
 type streamKey struct {
@@ -372,23 +376,35 @@ func (c *client) bed(b census.Bed) {
 	if !wanted {
 		return
 	}
-	if b.Patient != "" {
-		c.follow(vigil.PatientSubject(b.Patient), b.ID, false)
+	for _, s := range c.settle() {
+		c.numbersNow(s)
+		c.rewind(s)
+		c.nudge()
 	}
 	if v, err := c.api.bed(c.ctx, b); err == nil {
 		c.send(map[string]any{"op": "bed", "bed": v})
 	}
 }
 
-func (c *client) takeSubjects() map[vigil.Subject]subjectView {
+// leave ends everything that the screen follows.
+func (c *client) leave() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := c.subjects
-	c.subjects = map[vigil.Subject]subjectView{}
+	c.gone = true
 	for _, s := range c.subs {
 		if s.watch != nil {
 			s.watch.Close()
 		}
 	}
-	return out
+	c.mu.Unlock()
+	c.settle()
+}
+
+// allowed closes a screen whose session has ended: what was open must not outlive the right to see it.
+func (c *client) allowed() bool {
+	_, err := c.api.cfg.Accounts.Session(c.ctx, c.token)
+	if vigil.KindOf(err) == vigil.Denied {
+		c.close("the session has ended")
+		return false
+	}
+	return true
 }

@@ -81,8 +81,8 @@ func (a *API) viewDevice(d *registry.Device) deviceView {
 		v.Signal = &h.Signal
 	}
 	v.Protocol = h.Protocol
-	if list := a.cfg.Devices.Bindings(d.ID); len(list) > 0 && list[len(list)-1].Covers(a.cfg.Now()) {
-		v.Subject = list[len(list)-1].Subject
+	if s, ok := a.cfg.Devices.SubjectAt(d.ID, a.cfg.Now()); ok {
+		v.Subject = s
 		v.SubjectName, v.Place = a.subjectName(v.Subject)
 	}
 	return v

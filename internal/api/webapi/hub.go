@@ -28,7 +28,12 @@ type hub struct {
 	delayNS  atomic.Int64
 	changed  chan string // references of records that changed the census
 	listened atomic.Uint64
+	open     sync.WaitGroup // of clients
+	stopped  bool
 }
+
+// stopping is what a screen reads when the server ends; it connects again by itself.
+const stopping = "the server is stopping"
 
 func newHub(a *API) *hub {
 	return &hub{api: a, clients: map[*client]bool{}, changed: make(chan string, 256)}
@@ -50,24 +55,32 @@ func (a *API) Run(ctx context.Context) error {
 	wg.Go(func() { h.beds(ctx) })
 	wg.Go(func() { h.ticks(ctx) })
 	<-ctx.Done()
-	h.each(func(c *client) { c.close("the server is stopping") })
+	h.mu.Lock()
+	h.stopped = true
+	h.mu.Unlock()
+	h.each(func(c *client) { c.close(stopping) })
 	wg.Wait()
+	h.open.Wait()
 	return nil
 }
 
-func (h *hub) add(c *client) {
+// add takes a screen in; false once the hub has stopped.
+func (h *hub) add(c *client) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.stopped {
+		return false
+	}
 	h.clients[c] = true
+	h.open.Add(1)
+	return true
 }
 
 func (h *hub) remove(c *client) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	delete(h.clients, c)
-	h.mu.Unlock()
-	for s := range c.takeSubjects() {
-		h.look(s, -1)
-	}
+	h.open.Done()
 }
 
 func (h *hub) each(fn func(c *client)) {
@@ -129,14 +142,12 @@ func (h *hub) alarms(ctx context.Context) {
 }
 
 func (h *hub) alarm(al vigil.Alarm) {
-	view := h.api.viewAlarm(al)
-	msg := map[string]any{"op": "alarm", "alarm": view}
 	fresh := al.State == vigil.AlarmRaised || len(al.History) == 1
 	h.each(func(c *client) {
 		if !c.wantsAlarm(al) || access.CheckSubject(c.ctx, al.Subject) != nil && !(c.who.Has(access.Engineer) && al.Class == vigil.Technical) {
 			return
 		}
-		c.send(msg)
+		c.send(map[string]any{"op": "alarm", "alarm": h.api.viewAlarm(c.who, al)})
 		if fresh {
 			h.api.screen.add(h.api.cfg.Now().Sub(al.Raised))
 		}
@@ -210,6 +221,9 @@ func (h *hub) ticks(ctx context.Context) {
 		case <-t.C:
 			now, ack := h.api.cfg.Now().UnixMilli(), h.api.cfg.Telemetry.Health().Acknowledging
 			h.each(func(c *client) {
+				if !c.allowed() {
+					return
+				}
 				c.send(map[string]any{"op": "tick", "now_ms": now, "delay_ms": h.delay(), "acknowledging": ack})
 				c.second()
 			})

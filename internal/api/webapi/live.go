@@ -3,11 +3,13 @@ package webapi
 import (
 	"context"
 	"encoding/json"
-	"github.com/coder/websocket"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -52,11 +54,16 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(128 << 10)
 	ctx, stop := context.WithCancel(access.With(context.WithoutCancel(r.Context()), who))
 	c := &client{
-		api: a, conn: conn, ctx: ctx, stop: stop, who: who, wake: make(chan struct{}, 1), subs: map[int]*subscription{},
+		api: a, conn: conn, ctx: ctx, stop: stop, who: who, token: token(r), wake: make(chan struct{}, 1), subs: map[int]*subscription{},
 		subjects: map[vigil.Subject]subjectView{}, streams: map[streamKey]*stream{}, numbers: map[uint32]numberFrame{}, scores: map[vigil.Subject]int64{},
 	}
-	a.hub.add(c)
-	defer c.hearPages()()
+	if !a.hub.add(c) {
+		stop()
+		conn.Close(websocket.StatusGoingAway, stopping) //nolint:errcheck // the client is gone
+		return
+	}
+	defer a.hub.remove(c)
+	hush := c.hearPages()
 	c.send(map[string]any{"op": "hello", "now_ms": a.cfg.Now().UnixMilli(), "build": a.cfg.Site.Version})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -68,9 +75,12 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	c.read()
 	stop()
 	wg.Wait()
-	a.hub.remove(c)
+	calls := c.consults()
 	conn.CloseNow()
-	for _, id := range c.consults() {
+	hush()
+	c.leave()
+	c.work.Wait()
+	for _, id := range calls {
 		time.AfterFunc(callGrace, func() { a.leaveLost(who, id) })
 	}
 }
@@ -103,17 +113,20 @@ func (c *client) hearPages() (stop func()) {
 	}
 	return c.api.cfg.App.Listen(func(to alarm.Recipient) bool { return to.ID == c.who.Person || to.ID == c.who.ID }, func(m notify.Message) {
 		c.send(map[string]any{"op": "page", "id": m.ID, "alarm": m.Alarm, "priority": m.Priority, "text": m.Text, "link": m.Link})
-		go func() { // the receipt is written to disk; the sender does not wait for it
+		c.work.Go(func() { // the receipt is written to disk; the sender does not wait for it
 			if err := c.api.cfg.Receipt(access.AsSystem(c.ctx, "live"), m.ID, notify.AppChannel, notify.Delivered); err != nil {
 				c.api.cfg.Log.Debug("live.receipt", "error", err)
 			}
-		}()
+		})
 	})
 }
 
+// read takes what the screen sends until the connection ends. It does not end with ctx: the reader has to be there for
+// the closing handshake, or the screen never learns why it was closed.
 func (c *client) read() {
+	ctx := context.WithoutCancel(c.ctx)
 	for {
-		kind, b, err := c.conn.Read(c.ctx)
+		kind, b, err := c.conn.Read(ctx)
 		if err != nil {
 			return
 		}
@@ -163,6 +176,9 @@ func (c *client) subscribe(req request) error {
 		}
 	case "patient":
 		err = access.CheckSubject(c.ctx, vigil.PatientSubject(req.Patient))
+		if _, ok := c.api.cfg.Census.Patient(req.Patient); !ok && err == nil {
+			err = vigil.Errorf(vigil.NotFound, "live", "no patient %q", req.Patient)
+		}
 	case "consult":
 		_, err = c.api.cfg.Consults.Get(c.ctx, req.Consult)
 	case "portal":
@@ -190,41 +206,37 @@ func (c *client) subscribe(req request) error {
 // begin sends what is known now and starts to follow.
 func (c *client) begin(req request) error {
 	switch req.Topic {
-	case "ward":
-		if !c.who.Clinical() {
-			return nil // beds and their states only
-		}
-		for _, b := range c.api.cfg.Census.Beds(req.Unit) {
-			if b.Patient != "" {
-				c.follow(vigil.PatientSubject(b.Patient), b.ID, false)
-			}
-		}
-	case "patient":
-		bed := ""
-		if p, ok := c.api.cfg.Census.Patient(req.Patient); ok {
-			bed = p.Bed
-		}
-		c.follow(vigil.PatientSubject(req.Patient), bed, true)
-	case "portal":
-		c.follow(c.who.Subject, "", false)
 	case "attention":
 		c.sendAttention(req.Unit)
+		return nil
 	case "device":
 		c.watchDevice(req)
+		return nil
+	case "consult":
+		return nil
 	}
+	fresh := c.settle()
+	switch {
+	case req.Topic == "patient":
+		c.numbersNow(vigil.PatientSubject(req.Patient))
+	case req.Topic == "portal":
+		c.numbersNow(c.who.Subject)
+	case c.who.Clinical():
+		for _, b := range c.api.cfg.Census.Beds(req.Unit) {
+			if b.Patient != "" {
+				c.numbersNow(vigil.PatientSubject(b.Patient))
+			}
+		}
+	}
+	for _, s := range fresh {
+		c.rewind(s)
+	}
+	c.nudge()
 	return nil
 }
 
-// follow shows a subject: its last numbers at once, then what comes.
-func (c *client) follow(s vigil.Subject, bed string, allWaves bool) {
-	c.mu.Lock()
-	v, known := c.subjects[s]
-	v.bed, v.allWaves, v.count = bed, v.allWaves || allWaves, v.count+1
-	c.subjects[s] = v
-	c.mu.Unlock()
-	if !known {
-		c.api.hub.look(s, 1)
-	}
+// numbersNow sends the last number of each metric of a subject.
+func (c *client) numbersNow(s vigil.Subject) {
 	values, err := c.api.cfg.Telemetry.Last(c.ctx, s)
 	if err != nil {
 		return
@@ -236,17 +248,16 @@ func (c *client) follow(s vigil.Subject, bed string, allWaves bool) {
 		}
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.subjects[s]; !ok {
+		return
+	}
 	for _, x := range newest {
 		st := c.streamLocked(streamKey{s, x.Metric}, x.Device, nil)
 		if _, ok := c.numbers[st.id]; !ok {
 			c.numbers[st.id] = numberFrame{float64(x.Time.UnixNano()) / 1e6, x.Value, uint32(x.Quality)}
 		}
 	}
-	c.mu.Unlock()
-	if !known {
-		c.rewind(s)
-	}
-	c.nudge()
 }
 
 // rewind sends the last seconds of the waveforms, so that a strip does not begin empty.
@@ -281,7 +292,7 @@ func (c *client) watchDevice(req request) {
 		s.watch = w
 	}
 	c.mu.Unlock()
-	go func() { // ends with the connection or the subscription
+	c.work.Go(func() { // ends with the connection or the subscription
 		for {
 			select {
 			case h := <-w.C:
@@ -293,48 +304,80 @@ func (c *client) watchDevice(req request) {
 				return
 			}
 		}
-	}()
+	})
 }
 
 func (c *client) unsubscribe(id int) {
 	c.mu.Lock()
 	s := c.subs[id]
 	delete(c.subs, id)
-	var left []vigil.Subject
-	if s != nil {
-		for _, subject := range c.subjectsOf(s) {
-			v := c.subjects[subject]
-			if v.count--; v.count > 0 {
-				v.allWaves = v.allWaves && s.topic != "patient"
-				c.subjects[subject] = v
-				continue
+	c.mu.Unlock()
+	if s == nil {
+		return
+	}
+	if s.watch != nil {
+		s.watch.Close()
+	}
+	c.settle()
+}
+
+// wanted lists what the subscriptions show of which subject, as the beds are now.
+func (c *client) wanted() map[vigil.Subject]subjectView {
+	c.mu.Lock()
+	subs := slices.Collect(maps.Values(c.subs))
+	c.mu.Unlock()
+	out := map[vigil.Subject]subjectView{}
+	for _, s := range subs {
+		switch s.topic {
+		case "patient":
+			subject := vigil.PatientSubject(s.patient)
+			p, _ := c.api.cfg.Census.Patient(s.patient)
+			out[subject] = subjectView{bed: p.Bed, allWaves: true}
+		case "portal":
+			out[c.who.Subject] = subjectView{}
+		case "ward":
+			if !c.who.Clinical() {
+				continue // beds and their states only
 			}
+			for _, b := range c.api.cfg.Census.Beds(s.unit) {
+				if subject := vigil.PatientSubject(b.Patient); b.Patient != "" {
+					out[subject] = subjectView{bed: b.ID, allWaves: out[subject].allWaves}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// settle brings what is followed in line with the subscriptions and the beds, and returns what is followed anew.
+func (c *client) settle() (fresh []vigil.Subject) {
+	c.settling.Lock()
+	defer c.settling.Unlock()
+	want := c.wanted()
+	var left []vigil.Subject
+	c.mu.Lock()
+	if c.gone {
+		want = nil
+	}
+	for subject, v := range want {
+		old, known := c.subjects[subject]
+		if v.wave = old.wave; !known || v.allWaves && !old.allWaves {
+			fresh = append(fresh, subject)
+		}
+		if !known {
+			c.api.hub.look(subject, 1)
+		}
+		c.subjects[subject] = v
+	}
+	for subject := range c.subjects {
+		if _, ok := want[subject]; !ok {
 			delete(c.subjects, subject)
 			left = append(left, subject)
 		}
 	}
 	c.mu.Unlock()
-	if s != nil && s.watch != nil {
-		s.watch.Close()
-	}
 	for _, subject := range left {
 		c.api.hub.look(subject, -1)
 	}
-}
-
-// subjectsOf lists the followed subjects of a subscription. The caller holds mu.
-func (c *client) subjectsOf(s *subscription) (out []vigil.Subject) {
-	switch s.topic {
-	case "patient":
-		out = append(out, vigil.PatientSubject(s.patient))
-	case "portal":
-		out = append(out, c.who.Subject)
-	case "ward":
-		for _, b := range c.api.cfg.Census.Beds(s.unit) {
-			if subject := vigil.PatientSubject(b.Patient); c.subjects[subject].count > 0 {
-				out = append(out, subject)
-			}
-		}
-	}
-	return out
+	return fresh
 }

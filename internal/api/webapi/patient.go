@@ -91,7 +91,7 @@ func (a *API) patient(c *call) (any, error) {
 	v := patientView{
 		patientShort: a.short(p), WeightKG: p.Weight, Day: day(p.Since, a.cfg.Now()), Allergies: []allergyView{}, CodeStatus: p.CodeStatus,
 		Problems: append([]string{}, p.Problems...), Isolation: p.Isolation, Devices: a.devicesOf(subject), Nurse: a.person(p.Nurse), Physician: a.person(p.Physician),
-		Running: append([]string{}, p.Running...), Alarms: a.viewAlarms(open), Waves: a.wavesOf(c.ctx, subject),
+		Running: append([]string{}, p.Running...), Alarms: a.viewAlarms(c.who, open), Waves: a.wavesOf(c.ctx, subject),
 	}
 	for _, al := range p.Allergies {
 		severity := "low"
@@ -148,7 +148,7 @@ func (a *API) patientAlarms(c *call) (any, error) {
 		return nil, err
 	}
 	list, err := a.cfg.Desk.List(c.ctx, alarm.Query{Subject: subject, From: from, To: to})
-	return a.viewAlarms(list), err
+	return a.viewAlarms(c.who, list), err
 }
 
 type histogram struct {

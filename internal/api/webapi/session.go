@@ -130,12 +130,12 @@ func (a *API) onCallOrder(acc access.Account) int {
 }
 
 func (a *API) signOut(c *call) (any, error) {
-	cookie, err := c.r.Cookie(cookieName)
-	if err != nil {
+	old := token(c.r)
+	if old == "" {
 		return nil, nil
 	}
 	http.SetCookie(c.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, MaxAge: -1})
-	return nil, a.cfg.Accounts.SignOut(c.ctx, cookie.Value)
+	return nil, a.cfg.Accounts.SignOut(c.ctx, old)
 }
 
 func (a *API) setup(c *call) (any, error) {

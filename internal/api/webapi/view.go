@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/coding"
 	"github.com/vigil-health/vigil/internal/app"
+	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/score"
@@ -173,14 +174,21 @@ type alarmView struct {
 	UnitLabel   string        `json:"unit_label"`
 }
 
-func (a *API) viewAlarm(al vigil.Alarm) alarmView {
+// viewAlarm shows an alarm to one reader. Who may not see charts learns which device at which bed it is about.
+func (a *API) viewAlarm(who access.Principal, al vigil.Alarm) alarmView {
+	hidden := al.Subject.IsPatient() && !who.Clinical() && who.Subject != al.Subject
+	if hidden && al.Metric != "battery" && al.Metric != "signal" {
+		al.Value, al.Limit, al.Evidence = 0, 0, nil
+	}
 	v := alarmView{Alarm: al}
 	if al.History == nil {
 		v.History = []vigil.AlarmStep{}
 	}
 	if p, ok := a.cfg.Census.Patient(al.Subject.ID()); ok && al.Subject.IsPatient() {
-		s := a.short(p)
-		v.Patient = &s
+		if !hidden {
+			s := a.short(p)
+			v.Patient = &s
+		}
 		if b, ok := a.cfg.Census.Bed(p.Bed); ok {
 			u, _ := a.cfg.Census.Unit(b.Unit)
 			v.Bed = &bedRef{b.ID, b.Label, u.Name}
@@ -196,10 +204,10 @@ func (a *API) viewAlarm(al vigil.Alarm) alarmView {
 	return v
 }
 
-func (a *API) viewAlarms(list []vigil.Alarm) []alarmView {
+func (a *API) viewAlarms(who access.Principal, list []vigil.Alarm) []alarmView {
 	out := make([]alarmView, 0, len(list))
 	for _, al := range list {
-		out = append(out, a.viewAlarm(al))
+		out = append(out, a.viewAlarm(who, al))
 	}
 	return out
 }

@@ -179,8 +179,9 @@ func (a *API) bed(ctx context.Context, b census.Bed) (bedView, error) {
 		v.NEWS2 = viewScore(r)
 	}
 	v.Scores = a.scores.halfHours(ctx, a, subject)
+	who, _ := access.From(ctx)
 	open, err := a.cfg.Desk.Open(ctx, alarm.Filter{Subject: subject})
-	v.Alarms = a.viewAlarms(open)
+	v.Alarms = a.viewAlarms(who, open)
 	return v, err
 }
 
@@ -232,6 +233,8 @@ func (a *API) admit(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
+	a.beds.Lock()
+	defer a.beds.Unlock()
 	b, ok := a.cfg.Census.Bed(c.r.PathValue("id"))
 	switch {
 	case !ok:
@@ -257,8 +260,10 @@ func (a *API) admit(c *call) (any, error) {
 			return nil, err
 		}
 		in.PatientID = rec.ID
-	} else if p, ok := a.cfg.Census.Patient(in.PatientID); !ok || p.Bed != "" {
-		return nil, vigil.Errorf(vigil.Conflict, "webapi.admit", "patient %s is unknown or lies in a bed already", in.PatientID)
+	} else if p, ok := a.cfg.Census.Patient(in.PatientID); !ok {
+		return nil, vigil.Errorf(vigil.NotFound, "webapi.admit", "no patient %q", in.PatientID)
+	} else if p.Bed != "" {
+		return nil, vigil.Errorf(vigil.Conflict, "webapi.admit", "patient %s lies in a bed already", in.PatientID)
 	}
 	enc := fhir.New("Encounter", "").With("status", "in-progress").With("class", fhir.Coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "IMP", "")).
 		With("subject", fhir.Ref("Patient/"+in.PatientID, "")).With("period", fhir.Period(a.cfg.Now(), time.Time{})).
@@ -279,9 +284,14 @@ func (a *API) bedNow(ctx context.Context, id string) (any, error) {
 
 // discharge finishes the encounter and leaves the bed to be cleaned.
 func (a *API) discharge(c *call) (any, error) {
+	a.beds.Lock()
+	defer a.beds.Unlock()
 	b, ok := a.cfg.Census.Bed(c.r.PathValue("id"))
+	if !ok {
+		return nil, vigil.Errorf(vigil.NotFound, "webapi.discharge", "no bed %q", c.r.PathValue("id"))
+	}
 	p, occupied := a.cfg.Census.Patient(b.Patient)
-	if !ok || !occupied {
+	if !occupied {
 		return nil, vigil.Errorf(vigil.Conflict, "webapi.discharge", "nobody lies in this bed")
 	}
 	err := a.edit(c.ctx, "Encounter", p.Encounter, func(r fhir.Resource) {
@@ -306,6 +316,8 @@ func (a *API) bedState(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
+	a.beds.Lock()
+	defer a.beds.Unlock()
 	b, ok := a.cfg.Census.Bed(c.r.PathValue("id"))
 	if !ok {
 		return nil, vigil.Errorf(vigil.NotFound, "webapi.bed", "no bed %q", c.r.PathValue("id"))

@@ -106,6 +106,7 @@ type API struct {
 	screen  latency
 	rate    rateMeter
 	steps   sync.Mutex // next steps are ticked one at a time
+	beds    sync.Mutex // beds change one at a time: two admissions to one bed must not both find it free
 }
 
 // New returns the door.
@@ -122,10 +123,22 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(r.pattern, a.guard(r))
 	}
 	mux.HandleFunc("GET /live", a.live)
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, vigil.Errorf(vigil.NotFound, "webapi", "there is no %s %s", r.Method, r.URL.Path))
-	})
-	return http.NewCrossOriginProtection().Handler(mux)
+	mux.HandleFunc("/api/", a.Unknown)
+	return a.Protect(mux)
+}
+
+// Unknown answers a path or a method that is not there.
+func (a *API) Unknown(w http.ResponseWriter, r *http.Request) {
+	a.fail(w, r, vigil.Errorf(vigil.NotFound, "webapi", "there is no %s %s", r.Method, r.URL.Path))
+}
+
+// Protect refuses what another site makes a browser send, with the same envelope as every other error.
+func (a *API) Protect(h http.Handler) http.Handler {
+	p := http.NewCrossOriginProtection()
+	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answerError(w, http.StatusForbidden, map[string]any{"kind": vigil.Denied, "message": "requests from other sites are refused"})
+	}))
+	return p.Handler(h)
 }
 
 // Mount serves one more route, of an application.
@@ -178,16 +191,24 @@ func (a *API) guard(rt route) http.Handler {
 
 const cookieName = "vigil_session"
 
-// principal is who is signed in: browsers send the cookie, programs its value as a bearer token.
 func (a *API) principal(r *http.Request) (access.Principal, error) {
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return a.cfg.Accounts.Session(r.Context(), token)
+	t := token(r)
+	if t == "" {
+		return access.Principal{}, errSignedOut()
+	}
+	return a.cfg.Accounts.Session(r.Context(), t)
+}
+
+// token is the session of a request: browsers send the cookie, programs its value as a bearer token.
+func token(r *http.Request) string {
+	if t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return t
 	}
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
-		return access.Principal{}, errSignedOut()
+		return ""
 	}
-	return a.cfg.Accounts.Session(r.Context(), cookie.Value)
+	return cookie.Value
 }
 
 // Authenticate is for the other doors: it returns the request with the signed-in principal in its context, or as it is.
@@ -236,6 +257,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		body["id"] = id
 		a.cfg.Log.Error("webapi.failed", "id", id, "route", r.Pattern, "error", err)
 	}
+	answerError(w, status, body)
+}
+
+func answerError(w http.ResponseWriter, status int, body map[string]any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(map[string]any{"error": body}) //nolint:errcheck // the client is gone
@@ -252,10 +277,16 @@ func (c *call) body(v any) error {
 	if err != nil {
 		return vigil.Errorf(vigil.Invalid, "webapi.body", "the body is not what this route takes: %w", err)
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return vigil.Errorf(vigil.Invalid, "webapi.body", "the body goes on after its end")
+	}
 	return nil
 }
 
 func (c *call) query(key string) string { return c.r.URL.Query().Get(key) }
+
+// lastMS is the end of the year 2199: what lies far beyond does not fit into nanoseconds.
+const lastMS = 7_258_118_400_000 - 1
 
 // ms reads a time in Unix milliseconds from the query.
 func (c *call) ms(key string, def time.Time) (time.Time, error) {
@@ -264,7 +295,7 @@ func (c *call) ms(key string, def time.Time) (time.Time, error) {
 		return def, nil
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
+	if err != nil || v < 0 || v > lastMS {
 		return def, vigil.Errorf(vigil.Invalid, "webapi.query", "%s=%q is no time in milliseconds", key, s)
 	}
 	return time.UnixMilli(v), nil

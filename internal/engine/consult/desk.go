@@ -232,6 +232,9 @@ func (d *Desk) Leave(ctx context.Context, id string) (Consult, error) {
 		return Consult{}, err
 	}
 	in := d.joined[id]
+	if c.State == Video && !slices.ContainsFunc(in, func(j Joined) bool { return j.ID == p.ID }) {
+		return d.view(p, c), nil // whoever is not in the call cannot end it
+	}
 	d.joined[id] = slices.DeleteFunc(slices.Clone(in), func(j Joined) bool { return j.ID == p.ID })
 	if len(d.joined[id]) == 0 {
 		delete(d.joined, id)

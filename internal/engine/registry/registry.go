@@ -223,6 +223,9 @@ func (r *Registry) get(id vigil.DeviceID) (*Device, bool) {
 	return d, ok
 }
 
+// clockSkew is how far ahead of ours the clock of who binds may be.
+const clockSkew = time.Minute
+
 // Bind makes the device speak for the subject from a time on, now when zero; the binding before it ends there.
 // An empty subject only ends. Binding into the past is allowed back to the start of the last binding.
 func (r *Registry) Bind(ctx context.Context, id vigil.DeviceID, subject vigil.Subject, from time.Time) error {
@@ -237,15 +240,17 @@ func (r *Registry) Bind(ctx context.Context, id vigil.DeviceID, subject vigil.Su
 	if _, ok := r.get(id); !ok {
 		return vigil.Errorf(vigil.NotFound, "registry.bind", "no device %s", id)
 	}
-	if from.IsZero() {
-		from = r.cfg.Now()
+	if now := r.cfg.Now(); from.IsZero() {
+		from = now
+	} else if from.After(now.Add(clockSkew)) {
+		return vigil.Errorf(vigil.Invalid, "registry.bind", "the device cannot be bound in the future; leave the time out to bind it now")
 	}
 	who, _ := access.From(ctx)
 	list := r.Bindings(id)
 	var changed []vigil.Binding
 	if n := len(list); n > 0 && (list[n-1].To.IsZero() || list[n-1].To.After(from)) {
 		last := &list[n-1]
-		if last.Subject == subject && last.To.IsZero() {
+		if last.Subject == subject && last.To.IsZero() && !from.Before(last.From) {
 			return nil
 		}
 		if from.Before(last.From) {
@@ -292,8 +297,13 @@ func (r *Registry) Current(subject vigil.Subject) []vigil.Binding {
 	defer r.mu.RUnlock()
 	var out []vigil.Binding
 	for _, list := range r.bindings {
-		if n := len(list); n > 0 && list[n-1].Covers(now) && (subject == "" || list[n-1].Subject == subject) {
-			out = append(out, list[n-1])
+		for i := len(list) - 1; i >= 0; i-- {
+			if b := list[i]; b.Covers(now) {
+				if subject == "" || b.Subject == subject {
+					out = append(out, b)
+				}
+				break
+			}
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Device < out[j].Device })
