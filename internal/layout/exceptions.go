@@ -12,12 +12,7 @@ func Exceptions() map[string]string {
 func PureLibraries() []string {
 	return []string{
 		"github.com/goccy/go-yaml",
-		"github.com/google/go-cmp",
 		"golang.org/x/crypto/argon2",
-		"golang.org/x/sync",
 		"golang.org/x/text/unicode/norm",
-		"golang.org/x/time/rate",
-		"pgregory.net/rapid",
-		"cel.dev/cel-go",
 	}
 }
