@@ -67,7 +67,7 @@ test('no value stays on screen when the data stops, and the page recovers by its
   await expect(page.getByRole('alert').filter({ hasText: 'Not live since' })).toBeHidden()
 })
 
-for (const [w, h] of [[1280, 720], [1366, 768], [1920, 1080], [3840, 2160], [768, 1024]] as const) {
+for (const [w, h] of [[1280, 720], [1366, 768], [1440, 900], [1600, 900], [1920, 1080], [3840, 2160], [768, 1024]] as const) {
   test(`no number is cut at ${w} × ${h}`, async ({ page }) => {
     await page.setViewportSize({ width: w, height: h })
     await page.goto('/ward')
