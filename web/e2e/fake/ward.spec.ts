@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { visit } from '../help'
+import { digits, visit } from '../help'
 
 test.beforeEach(async ({ page }) => visit(page, 'nurse'))
 
@@ -23,8 +23,7 @@ test('keyboard: digits, arrows, open, go back', async ({ page }) => {
   await page.keyboard.press('8')
   await expect(page.getByRole('link', { name: /Bed 8/ })).toBeFocused()
   await page.waitForTimeout(800)
-  await page.keyboard.press('1')
-  await page.keyboard.press('2')
+  await digits(page, '12')
   await expect(page.getByRole('link', { name: /Bed 12/ })).toBeFocused()
   await page.keyboard.press('ArrowUp')
   await expect(page.getByRole('link', { name: /Bed 8/ })).toBeFocused()
