@@ -21,3 +21,8 @@ export async function axe(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()
   expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')).slice(0, 4).join(' | ')}`)).toEqual([])
 }
+
+// digits presses two digits as fast as a hand does, however busy the machine that drives the browser is.
+export const digits = (page: Page, keys: string): Promise<void> => page.evaluate((keys) => {
+  for (const key of keys) (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
+}, keys)

@@ -1,5 +1,5 @@
 import { expect, test, type Locator, type Page } from '@playwright/test'
-import { axe, visit, watch } from '../help'
+import { axe, digits, visit, watch } from '../help'
 
 // The living ward of "vigil demo": tiles, keys, and what becomes of the values when the line is cut.
 
@@ -46,7 +46,7 @@ test('the keyboard walks the ward', async ({ page }) => {
   await page.keyboard.press('8')
   await focused(8, 'Silva')
   await page.waitForTimeout(750)
-  await page.keyboard.type('12', { delay: 80 })
+  await digits(page, '12')
   await focused(12, 'Khan')
   await page.keyboard.press('ArrowUp')
   await focused(8, 'Silva')

@@ -42,7 +42,7 @@ export function LimitsEditor({ patient }: { patient: string }) {
 function Row({ patient, limit: l, draft, onChange, onReset }: { patient: string; limit: LimitSetting; draft?: Draft[string]; onChange: (d: Draft[string]) => void; onReset: () => void }) {
   const low = draft?.low ?? l.low
   const high = draft?.high ?? l.high
-  const h = l.histogram
+  const h = ownOf(l)
   const { min, max } = scale(l)
   const step = h && h.step < 1 ? 0.1 : 1
   return (
@@ -59,9 +59,12 @@ function Row({ patient, limit: l, draft, onChange, onReset }: { patient: string;
   )
 }
 
+// ownOf is the histogram when there is one to draw: without values its steps are zero.
+const ownOf = (l: LimitSetting) => (l.histogram && l.histogram.step > 0 && l.histogram.counts.length > 0 ? l.histogram : undefined)
+
 // scale holds the own values and the limits with some room beyond: a slider that cannot show its limit would move it.
 function scale(l: LimitSetting): { min: number; max: number } {
-  const h = l.histogram
+  const h = ownOf(l)
   const all = [l.low, l.high, l.default_low, l.default_high, h?.from, h && h.from + h.step * h.counts.length].filter((v): v is number => v !== undefined)
   const [lo, hi] = [Math.min(...all), Math.max(...all)]
   const room = Math.max(1, (hi - lo) * 0.1)
