@@ -7,7 +7,7 @@ import { patientKey } from './vitals'
 // apply writes what the live channel tells into the query cache, so that pages read one truth however it arrived.
 export function apply(client: QueryClient, m: LiveMessage): void {
   switch (m.op) {
-    case 'alarm': return putAlarm(client, m.alarm as Alarm)
+    case 'alarm': return alarmChanged(client, m.alarm as Alarm)
     case 'attention': return client.setQueriesData<Attention>({ queryKey: ['attention'] }, () => ({ open: m.open, coming: m.coming }) as Attention) as unknown as void
     case 'bed': return putBed(client, m.bed as Bed)
     case 'score': return putScore(client, patientKey(m.subject as string), m.score as Score)
@@ -17,6 +17,13 @@ export function apply(client: QueryClient, m: LiveMessage): void {
     case 'hello': // after a reconnect anything may have changed meanwhile
       return void client.invalidateQueries({ predicate: (q) => ['ward', 'attention', 'patient', 'alarms', 'portal', 'consult'].includes(String(q.queryKey[0])) })
   }
+}
+
+// alarmChanged also reads again what a page derives from the patient's alarms: next steps and the alarm list.
+function alarmChanged(client: QueryClient, alarm: Alarm): void {
+  putAlarm(client, alarm)
+  const patient = alarm.patient?.id
+  if (patient) void client.invalidateQueries({ predicate: (q) => ['steps', 'patient-alarms'].includes(String(q.queryKey[0])) && q.queryKey[1] === patient })
 }
 
 function putBed(client: QueryClient, bed: Bed): void {
