@@ -20,7 +20,15 @@ import (
 // house starts a Vigil with the simulated hospital on a free port.
 func house(t *testing.T) *server.Server {
 	t.Helper()
-	cfg := server.Config{Data: t.TempDir(), Site: "Test", Demo: true, HTTP: "127.0.0.1:0"}
+	s, stop := houseIn(t, t.TempDir())
+	t.Cleanup(stop)
+	return s
+}
+
+// houseIn runs a seeded house on dir until stop.
+func houseIn(t *testing.T, dir string) (s *server.Server, stop func()) {
+	t.Helper()
+	cfg := server.Config{Data: dir, Site: "Test", Demo: true, HTTP: "127.0.0.1:0"}
 	s, err := server.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -32,20 +40,19 @@ func house(t *testing.T) *server.Server {
 	if _, err := h.Seed(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now, Since: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	<-s.Ready()
-	t.Cleanup(func() {
-		stop()
+	return s, func() {
+		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	return s
+	}
 }
 
 func command(s *server.Server, files ...string) *replayCmd {

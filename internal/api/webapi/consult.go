@@ -146,7 +146,7 @@ func (a *API) ice(c *call) (any, error) {
 	}
 	servers := []ICEServer{}
 	if a.cfg.ICE != nil {
-		servers = a.cfg.ICE(c.who.ID, c.r.Host)
+		servers = append(servers, a.cfg.ICE(c.who.ID, c.r.Host)...)
 	}
 	return map[string]any{"iceServers": servers}, nil
 }

@@ -177,8 +177,13 @@ type alarmView struct {
 // viewAlarm shows an alarm to one reader. Who may not see charts learns which device at which bed it is about.
 func (a *API) viewAlarm(who access.Principal, al vigil.Alarm) alarmView {
 	hidden := al.Subject.IsPatient() && !who.Clinical() && who.Subject != al.Subject
-	if hidden && al.Metric != "battery" && al.Metric != "signal" {
-		al.Value, al.Limit, al.Evidence = 0, 0, nil
+	if hidden {
+		if al.Metric != "battery" && al.Metric != "signal" {
+			al.Value, al.Limit = 0, 0
+		}
+		if ev := al.Evidence; ev != nil { // its lines and facts are what else was measured
+			al.Evidence = &vigil.Evidence{Sentence: ev.Sentence, Lines: []vigil.EvidenceLine{}, Delay: ev.Delay, Quality: ev.Quality}
+		}
 	}
 	v := alarmView{Alarm: al}
 	if al.History == nil {

@@ -224,6 +224,9 @@ func (p *Pipeline) append(w *work) bool {
 		return true
 	}
 	w.outcome = OutcomeStored
+	if len(w.rejected) == 0 {
+		p.note(w) // before the log has it: the answer may come at once, and who watches hears of it through the answer
+	}
 	var failed error
 	for i := range w.mapped {
 		r := &w.mapped[i].Report
@@ -247,9 +250,6 @@ func (p *Pipeline) append(w *work) bool {
 		})
 	}
 	p.values.Add(uint64(values))
-	if len(w.rejected) == 0 {
-		p.note(w)
-	}
 	return true
 }
 

@@ -1,0 +1,222 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/ingest"
+	"github.com/vigil-health/vigil/internal/server"
+	"github.com/vigil-health/vigil/internal/sim"
+)
+
+// start runs a server on dir until stop, which frees everything.
+func start(t *testing.T, dir string) (s *server.Server, stop func()) {
+	t.Helper()
+	s, err := server.Open(t.Context(), server.Config{Data: dir, HTTP: "127.0.0.1:0", MQTT: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	<-s.Ready()
+	return s, func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func tell(t *testing.T, s *server.Server, device, payload string) {
+	t.Helper()
+	answer := make(chan error, 1)
+	s.Engines.Ingest.Accept(ingest.Message{Device: vigil.DeviceID(device), Protocol: "test", Payload: []byte(payload)}, func(err error) { answer <- err })
+	if err := <-answer; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !cond(); {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain for " + what)
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks at a condition
+	}
+}
+
+// state is what a restart must not change, read through the engines.
+type state struct {
+	Alarms   map[string]string
+	Limit    float64
+	Consult  consult.State
+	Messages int
+	Devices  int
+	Subject  vigil.Subject
+	Waiting  string
+	Last     map[vigil.Metric]float64
+	NEWS2    int
+}
+
+func stateOf(t *testing.T, s *server.Server) (out state) {
+	t.Helper()
+	ctx, e := access.AsSystem(t.Context(), "test"), s.Engines
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	open, err := e.Desk.Open(ctx, alarm.Filter{Subject: "Patient/tan"})
+	must(err)
+	out.Alarms = map[string]string{}
+	for _, a := range open {
+		out.Alarms[a.ID] = fmt.Sprint(a.Rule, a.Value, a.AckedBy, a.Evidence != nil)
+	}
+	limits, err := e.Rules.LimitsOf(ctx, "Patient/lind")
+	must(err)
+	for _, l := range limits {
+		if l.Personal && l.Low != nil {
+			out.Limit = *l.Low
+		}
+	}
+	co, err := e.Consults.Current(ctx, "Patient/duarte")
+	must(err)
+	out.Consult, out.Messages = co.State, len(co.Messages)
+	out.Waiting = waiting(t, s)
+	out.Devices = len(e.Devices.List(""))
+	out.Subject, _ = e.Devices.SubjectAt("patch-031", time.Now())
+	values, err := e.Telemetry.Last(ctx, "Patient/tan")
+	must(err)
+	out.Last = map[vigil.Metric]float64{}
+	for _, v := range values {
+		out.Last[v.Metric] = v.Value
+	}
+	if r, ok := e.Rules.ScoreOf("Patient/tan"); ok && r.Total != nil {
+		out.NEWS2 = *r.Total
+	}
+	return out
+}
+
+// waiting returns what the metrics say of the quarantine.
+func waiting(t *testing.T, s *server.Server) (out string) {
+	t.Helper()
+	resp, err := http.Get("http://" + s.Addr() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "vigil_ingest_quarantine{") {
+			out += line
+		}
+	}
+	return out
+}
+
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	known := goleak.IgnoreCurrent()
+	s, stop := start(t, dir)
+	h, err := sim.LoadHospital()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Seed(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now, Since: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	ctx := access.AsSystem(t.Context(), "test")
+	monitor := ""
+	for _, b := range s.Engines.Devices.Current("Patient/tan") {
+		monitor = string(b.Device)
+	}
+	now := time.Now().UnixMilli()
+	tell(t, s, monitor, fmt.Sprintf(`{"ts":%d,"obs":[{"id":"MDC_ECG_HEART_RATE","v":104},{"id":"MDC_PULS_OXIM_SAT_O2","v":89},{"id":"MDC_RESP_RATE","v":24},{"id":"MDC_TEMP_BODY","v":38.4},{"id":"ACVPU","v":0},{"id":"O2_FLOW","v":2}]}`, now))
+	tell(t, s, monitor, fmt.Sprintf(`{"ts":%d,"obs":[{"id":"MDC_PRESS_BLD_NONINV_SYS","v":74},{"id":"MDC_PRESS_BLD_NONINV_DIA","v":40},{"id":"MDC_PRESS_BLD_NONINV_MEAN","v":51}]}`, now+1))
+	tell(t, s, "who-is-this", `{"hr":1}`)
+	tell(t, s, "patch-031", `{"hr":`)
+	low := 55.0
+	if err := s.Engines.Rules.SetLimits(ctx, "Patient/lind", map[vigil.Metric]vigil.Limit{"bp-mean": {Low: &low}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Engines.Devices.Bind(ctx, "patch-031", "Patient/lind", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	co, err := s.Engines.Consults.Open(ctx, consult.Request{Patient: "Patient/duarte"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Engines.Consults.Say(ctx, co.ID, consult.KindMessage, "How are you?"); err != nil {
+		t.Fatal(err)
+	}
+	var before state
+	until(t, "the alarm and the score", func() bool {
+		before = stateOf(t, s)
+		return len(before.Alarms) > 0 && before.NEWS2 > 0
+	})
+	if _, err := server.Open(t.Context(), server.Config{Data: dir}, slog.New(slog.DiscardHandler)); vigil.KindOf(err) != vigil.Conflict {
+		t.Errorf("a second server on the same directory: %v", err)
+	}
+	before = stateOf(t, s)
+	stop()
+
+	s, stop = start(t, dir)
+	if diff := cmp.Diff(before, stateOf(t, s)); diff != "" {
+		t.Errorf("the restart changed: %s", diff)
+	}
+	if !strings.Contains(before.Waiting, `unknown_device"} 1`) || !strings.Contains(before.Waiting, `malformed"} 1`) || before.Limit != 55 || before.Consult != consult.Open || before.Messages != 1 || before.Subject != "Patient/lind" || before.Last["bp-mean"] != 51 {
+		t.Errorf("before the restart: %+v", before)
+	}
+	if co, err := s.Engines.Consults.Current(ctx, "Patient/duarte"); err != nil || len(co.Messages) != 1 || co.Messages[0].Text != "How are you?" {
+		t.Errorf("the consult: %+v, %v", co, err)
+	}
+	if n, err := s.Engines.Audit.Verify(ctx); n == 0 || err != nil {
+		t.Errorf("the audit trail: %d entries, %v", n, err)
+	}
+	stop()
+	http.DefaultClient.CloseIdleConnections()
+	goleak.VerifyNone(t, known)
+}
+
+// TestExamineAfterAStop holds that the examination finds a house that was stopped in order well, and changes nothing.
+func TestExamineAfterAStop(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := start(t, dir)
+	running, err := server.Examine(t.Context(), server.Config{Data: dir})
+	if err != nil || len(running) != 1 || !running[0].OK {
+		t.Errorf("while it runs: %+v, %v", running, err)
+	}
+	stop()
+	findings, err := server.Examine(t.Context(), server.Config{Data: dir})
+	if err != nil || len(findings) < 5 {
+		t.Fatalf("%+v, %v", findings, err)
+	}
+	for _, f := range findings {
+		if !f.OK && f.Name != "disk" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
