@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
 
@@ -237,6 +238,7 @@ func (a *API) postThread(c *call) (any, error) {
 	}
 	r := fhir.New("Communication", "").With("status", "completed").With("subject", fhir.Ref(string(subject), "")).With("sent", fhir.Instant(a.cfg.Now())).
 		With("category", []fhir.Resource{fhir.Concept("", fhir.Coding(threadSystem, in.Kind, ""))}).With("payload", []fhir.Resource{{"contentString": in.Text}})
+	r = r.With("meta", fhir.Resource{"security": []fhir.Resource{{"system": record.SecuritySystem, "code": record.SecurityStaff}}})
 	if c.who.Person != "" {
 		r = r.With("sender", fhir.Ref(c.who.Person, c.who.Name))
 	}

@@ -111,6 +111,11 @@ func TestConsult(t *testing.T) {
 		}
 	}
 	onRecord(t, h, "I feel dizzy.", "Please sit down.", "Orthostatic, drinks too little\nFluids, call tomorrow")
+	doctor.must(t, "POST", "/api/patients/duarte/thread", `{"text":"Team only: watch for syncope","kind":"note"}`, nil)
+	read := sara.ask(t, "GET", "/fhir/Communication?patient=duarte&_count=100", "").body
+	if !strings.Contains(read, "Please sit down.") || strings.Contains(read, "Orthostatic") || strings.Contains(read, "Team only") {
+		t.Errorf("what the patient reads of the record: %s", read)
+	}
 	for _, who := range []string{"sara", "other"} {
 		s := screens[who]
 		s.ticks(t, 1)

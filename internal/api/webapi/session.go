@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/fhir"
 )
 
 type sessionView struct {
@@ -39,7 +41,7 @@ func (a *API) getSession(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := sessionView{Site: siteView{a.cfg.Site, needed}, Menu: []MenuEntry{}}
+	out := sessionView{Site: siteView{a.siteNow(c.ctx), needed}, Menu: []MenuEntry{}}
 	if c.who.ID == "" {
 		return out, nil
 	}
@@ -57,6 +59,37 @@ func (a *API) getSession(c *call) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// siteNow is the site under the name that its Organization record has; before there is one, under the configured name.
+func (a *API) siteNow(ctx context.Context) Site {
+	site := a.cfg.Site
+	if name := a.site.Load(); name != nil {
+		site.Name = *name
+		return site
+	}
+	rec, err := a.cfg.Records.Read(access.AsSystem(ctx, "webapi"), "Organization", siteRecord)
+	if err != nil {
+		return site
+	}
+	if r, err := rec.Resource(); err == nil && r.Str("name") != "" {
+		site.Name = r.Str("name")
+		a.site.Store(&site.Name)
+	}
+	return site
+}
+
+// siteRecord is the id of the Organization that is the hospital itself.
+const siteRecord = "hospital"
+
+// nameSite writes the hospital's name to its record.
+func (a *API) nameSite(ctx context.Context, name string) error {
+	r := fhir.New("Organization", siteRecord).With("active", true).With("name", name)
+	if _, err := a.cfg.Records.Update(access.AsSystem(ctx, "webapi"), r, 0); err != nil {
+		return err
+	}
+	a.site.Store(&name)
+	return nil
 }
 
 func (a *API) signIn(c *call) (any, error) {
@@ -146,6 +179,11 @@ func (a *API) setup(c *call) (any, error) {
 	_, err := a.cfg.Accounts.Setup(c.ctx, in.Token, access.NewAccount{Login: in.Login, Name: in.Name, Password: in.Password, Roles: []access.Role{access.Admin}})
 	if err != nil {
 		return nil, err
+	}
+	if name := strings.TrimSpace(in.Site); name != "" {
+		if err := a.nameSite(c.ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	token, _, err := a.cfg.Accounts.SignIn(c.ctx, in.Login, in.Password, remote(c.r))
 	if err != nil {

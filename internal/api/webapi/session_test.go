@@ -103,7 +103,7 @@ func TestFirstStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	setup := func(token, password string) string {
-		return `{"token":"` + token + `","site":"St. Elsewhere","login":"ada","name":"Ada Lindqvist","password":"` + password + `"}`
+		return `{"token":"` + token + `","site":"St. Olav","login":"ada","name":"Ada Lindqvist","password":"` + password + `"}`
 	}
 	v.refused(t, "POST", "/api/setup", setup("wrong", "a long password"), http.StatusUnauthorized)
 	v.refused(t, "POST", "/api/setup", setup("", "a long password"), http.StatusUnauthorized)
@@ -112,7 +112,7 @@ func TestFirstStart(t *testing.T) {
 		t.Errorf("after what was refused: %+v", s)
 	}
 	v.must(t, "POST", "/api/setup", setup(token, "a long password"), nil)
-	if s := v.session(t); s.Site.SetupNeeded || s.User == nil || s.User.Role != "admin" {
+	if s := v.session(t); s.Site.SetupNeeded || s.Site.Name != "St. Olav" || s.User == nil || s.User.Role != "admin" {
 		t.Errorf("after the setup: %+v", s)
 	}
 	h.stranger().refused(t, "POST", "/api/setup", setup(token, "a long password"), http.StatusConflict)

@@ -301,10 +301,29 @@ func (a *API) discharge(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.freeDevices(c.ctx, vigil.PatientSubject(p.ID)); err != nil {
+		return nil, err
+	}
 	if err := a.placeState(c.ctx, b.ID, "H", "Terminal clean", time.Time{}); err != nil {
 		return nil, err
 	}
 	return a.bedNow(c.ctx, b.ID)
+}
+
+// freeDevices unbinds what stays with the bed: it must not go on speaking for somebody who has left.
+func (a *API) freeDevices(ctx context.Context, s vigil.Subject) error {
+	for _, b := range a.cfg.Devices.Current(s) {
+		d, ok := a.cfg.Devices.Lookup(b.Device)
+		if !ok {
+			continue
+		}
+		if p := a.cfg.Profiles[d.Profile]; p != nil && (p.Kind == "monitor" || p.Kind == "bed" || p.Kind == "pump") {
+			if err := a.cfg.Devices.Bind(ctx, b.Device, "", time.Time{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (a *API) bedState(c *call) (any, error) {

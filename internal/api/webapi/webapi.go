@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -105,8 +106,9 @@ type API struct {
 	scores  scoreCache
 	screen  latency
 	rate    rateMeter
-	steps   sync.Mutex // next steps are ticked one at a time
-	beds    sync.Mutex // beds change one at a time: two admissions to one bed must not both find it free
+	site    atomic.Pointer[string] // name of the hospital, once read
+	steps   sync.Mutex             // next steps are ticked one at a time
+	beds    sync.Mutex             // beds change one at a time: two admissions to one bed must not both find it free
 }
 
 // New returns the door.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
 
@@ -487,6 +488,9 @@ func communication(patient vigil.Subject, m Message) fhir.Resource {
 		"category":   []any{map[string]any{"coding": []any{map[string]any{"system": "http://terminology.hl7.org/CodeSystem/communication-category", "code": category}}}},
 		"subject":    map[string]any{"reference": string(patient)},
 		"payload":    []any{map[string]any{"contentString": m.Text}},
+	}
+	if m.Kind == KindNote {
+		r["meta"] = map[string]any{"security": []any{map[string]any{"system": record.SecuritySystem, "code": record.SecurityStaff}}}
 	}
 	if m.By.Ref != "" {
 		r["sender"] = map[string]any{"reference": m.By.Ref}

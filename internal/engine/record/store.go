@@ -59,6 +59,13 @@ const (
 	OpDelete WriteOp = "delete"
 )
 
+// A resource with this security label (Resource.meta.security) is among staff: it lies in no patient's compartment,
+// whomever it is about.
+const (
+	SecuritySystem = "urn:vigil:security"
+	SecurityStaff  = "staff"
+)
+
 // Write is one change of a batch.
 type Write struct {
 	Op       WriteOp
@@ -257,6 +264,11 @@ func stamp(r fhir.Resource, rec Record) {
 // patients returns the ids of the patients whose compartments hold the resource (FHIR CompartmentDefinition patient).
 func patients(r fhir.Resource, values []fhir.Value) []string {
 	var out []string
+	for _, label := range r.List("meta.security") {
+		if label.Str("system") == SecuritySystem && label.Str("code") == SecurityStaff {
+			return nil
+		}
+	}
 	add := func(id string) {
 		if !slices.Contains(out, id) && fhir.ValidID(id) {
 			out = append(out, id)

@@ -126,7 +126,7 @@ func (e *Engine) limitOf(st *subject, m vigil.Metric) (vigil.Limit, bool) {
 	return out, out.Low != nil || out.High != nil
 }
 
-// scoreFact says what NEWS2 is and what it was, "NEWS2 10, was 2 an hour before".
+// scoreFact says what NEWS2 is and what it was, "NEWS2 10, was 2, 60 min before".
 func (e *Engine) scoreFact(st *subject, at int64) string {
 	now, ok := e.scoreOf(st, "news2")
 	if !ok {
@@ -138,7 +138,7 @@ func (e *Engine) scoreFact(st *subject, at int64) string {
 	}
 	for _, was := range st.totals { // oldest first: the lowest the patient came from
 		if age := time.Duration(at - was.time); now.Total != nil && was.total < *now.Total && age >= time.Minute {
-			return fmt.Sprintf("%s, was %d %s before", text, was.total, roughly(age))
+			return fmt.Sprintf("%s, was %d, %s before", text, was.total, roughly(age))
 		}
 	}
 	return text
