@@ -28,6 +28,7 @@ type hub struct {
 	delayNS  atomic.Int64
 	changed  chan string // references of records that changed the census
 	listened atomic.Uint64
+	newest   time.Time      // when the newest alarm told was raised; of the goroutine that tells alarms
 	open     sync.WaitGroup // of clients
 	stopped  bool
 }
@@ -142,7 +143,10 @@ func (h *hub) alarms(ctx context.Context) {
 }
 
 func (h *hub) alarm(al vigil.Alarm) {
-	fresh := al.State == vigil.AlarmRaised || len(al.History) == 1
+	fresh := al.Raised.After(h.newest)
+	if fresh {
+		h.newest = al.Raised
+	}
 	h.each(func(c *client) {
 		if !c.wantsAlarm(al) || access.CheckSubject(c.ctx, al.Subject) != nil && !(c.who.Has(access.Engineer) && al.Class == vigil.Technical) {
 			return
@@ -219,6 +223,7 @@ func (h *hub) ticks(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
+			h.api.rate.read(h.api.cfg.Now(), h.api.cfg.Ingest.Values())
 			now, ack := h.api.cfg.Now().UnixMilli(), h.api.cfg.Telemetry.Health().Acknowledging
 			h.each(func(c *client) {
 				if !c.allowed() {
