@@ -75,13 +75,18 @@ func (d *Door) Handler() http.Handler {
 	return mux
 }
 
-func (d *Door) one(w http.ResponseWriter, r *http.Request) {
+// open says who speaks and reads what he says.
+func (d *Door) open(w http.ResponseWriter, r *http.Request) (*protocol.Host, vigil.DeviceID, []byte, error) {
 	h, speaker, err := d.speaker(r)
 	if err != nil {
-		refuse(w, err)
-		return
+		return nil, "", nil, err
 	}
 	body, err := read(w, r)
+	return h, speaker, body, err
+}
+
+func (d *Door) one(w http.ResponseWriter, r *http.Request) {
+	h, speaker, body, err := d.open(w, r)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -98,12 +103,7 @@ func (d *Door) one(w http.ResponseWriter, r *http.Request) {
 
 // batch takes [{"device": …, "data": …}, …] from a gateway.
 func (d *Door) batch(w http.ResponseWriter, r *http.Request) {
-	h, speaker, err := d.speaker(r)
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	body, err := read(w, r)
+	h, speaker, body, err := d.open(w, r)
 	if err != nil {
 		refuse(w, err)
 		return
