@@ -18,6 +18,7 @@ import (
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
 	"github.com/vigil-health/vigil/internal/api/webapi"
 	"github.com/vigil-health/vigil/internal/driver/turn"
+	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/protocol/mqtt"
 	"github.com/vigil-health/vigil/internal/protocol/rest"
 	"github.com/vigil-health/vigil/web"
@@ -112,6 +113,12 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
 		Census: e.Census, Ingest: e.Ingest, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
+		Opened: func(ctx context.Context, patient string) {
+			entry := audit.Entry{Action: "webapi.chart", What: "Patient/" + patient, Subjects: []string{patient}}
+			if err := e.Audit.Later(ctx, entry); err != nil {
+				log.Warn("audit.chart", "error", err)
+			}
+		},
 		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
 		Now:  time.Now, Log: log,
 	}

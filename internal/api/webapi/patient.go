@@ -88,6 +88,9 @@ func (a *API) patient(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.cfg.Opened != nil {
+		a.cfg.Opened(c.ctx, p.ID)
+	}
 	v := patientView{
 		patientShort: a.short(p), WeightKG: p.Weight, Day: day(p.Since, a.cfg.Now()), Allergies: []allergyView{}, CodeStatus: p.CodeStatus,
 		Problems: append([]string{}, p.Problems...), Isolation: p.Isolation, Devices: a.devicesOf(subject), Nurse: a.person(p.Nurse), Physician: a.person(p.Physician),

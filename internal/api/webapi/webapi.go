@@ -53,6 +53,7 @@ type Config struct {
 	Menu       []MenuEntry
 	Portal     func(ctx context.Context, patient string) ([]Medicine, error) // today's medicines; nil without the application
 	Taken      func(ctx context.Context, patient, medicine string) error
+	Opened     func(ctx context.Context, patient string) // notes in the audit trail that a chart was opened
 	Disk       func() (used, free uint64)
 	Checks     func(ctx context.Context) []Check
 	Now        func() time.Time
