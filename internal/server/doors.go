@@ -16,6 +16,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
+	"github.com/vigil-health/vigil/internal/api/promapi"
 	"github.com/vigil-health/vigil/internal/api/webapi"
 	"github.com/vigil-health/vigil/internal/driver/turn"
 	"github.com/vigil-health/vigil/internal/engine/audit"
@@ -147,6 +148,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	}))
 	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
+	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", d.prometheus(cfg, log)))
 	mux.Handle("/ingest/", d.rest.Handler())
 	mux.Handle("/ingest", d.rest.Handler())
 	mux.HandleFunc("/mqtt", d.mqttSocket)
@@ -155,6 +157,14 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.Handle("/", ui(web.Dist()))
 	return secure(mux)
+}
+
+// prometheus is the door for Grafana and its kin.
+func (d *doors) prometheus(cfg Config, log *slog.Logger) http.Handler {
+	door := promapi.New(promapi.Config{Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		door.ServeHTTP(w, d.api.Authenticate(r))
+	}))
 }
 
 // readyz answers 200 while the house serves and acknowledges.
