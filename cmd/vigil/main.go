@@ -32,7 +32,7 @@ type program struct {
 	Story  storyCmd  `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Device deviceCmd `cmd:"" help:"Device profiles: list, try."`
 	Doctor doctorCmd `cmd:"" help:"Say in plain words what is wrong with an installation."`
-	User   userCmd   `cmd:"" help:"Accounts: setup-token."`
+	User   userCmd   `cmd:"" help:"Accounts: setup-token, API tokens."`
 	Bench  benchCmd  `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 

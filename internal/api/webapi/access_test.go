@@ -17,6 +17,7 @@ const (
 	staff    = "NPE"
 	clinical = "NP"
 	patients = "p"
+	admins   = "" // none of the letters
 )
 
 // doorway is what the matrix knows of a route: who may use it, and a harmless request to try it with, which need not
@@ -85,6 +86,9 @@ func matrix() map[string]doorway {
 		"POST /api/quarantine/release":      {who: staff, body: `{"device":"none"}`},
 		"DELETE /api/quarantine/{id}":       {who: staff},
 		"GET /api/status":                   {who: staff},
+		"GET /api/tokens":                   {who: admins},
+		"POST /api/tokens":                  {who: admins},
+		"DELETE /api/tokens/{id}":           {who: admins},
 
 		"GET /api/patients/{id}/limits/estimate": {who: clinical, path: "/api/patients/okafor/limits/estimate?metric=spo2&low=88"},
 		"POST /api/patients/{id}/steps/{step}":   {who: clinical, path: "/api/patients/okafor/steps/none"},

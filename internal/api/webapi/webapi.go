@@ -175,6 +175,10 @@ func (a *API) guard(rt route) http.Handler {
 			a.fail(w, r, vigil.Errorf(vigil.Denied, "webapi.role", "this needs the role %s", roleNames(rt.roles)))
 			return
 		}
+		if c.who.ReadOnly && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			a.fail(w, r, errReadOnly())
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		out, err := rt.handle(c)
 		if err != nil {
@@ -202,9 +206,13 @@ func (a *API) principal(r *http.Request) (access.Principal, error) {
 	return a.cfg.Accounts.Session(r.Context(), t)
 }
 
-// token is the session of a request: browsers send the cookie, programs its value as a bearer token.
+// token is the session of a request: browsers send the cookie, programs its value or an API token as a bearer token.
+// Programs that know no bearer tokens send an API token as the password of any user.
 func token(r *http.Request) string {
 	if t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return t
+	}
+	if _, t, ok := r.BasicAuth(); ok && access.IsToken(t) {
 		return t
 	}
 	cookie, err := r.Cookie(cookieName)
@@ -225,6 +233,10 @@ func (a *API) Authenticate(r *http.Request) *http.Request {
 
 func errSignedOut() error {
 	return vigil.Errorf(vigil.Denied, "webapi.session", "not signed in")
+}
+
+func errReadOnly() error {
+	return vigil.Errorf(vigil.Denied, "webapi.token", "an API token only reads; sign in with an account to change something")
 }
 
 func roleNames(roles []access.Role) string {
