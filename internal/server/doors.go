@@ -122,8 +122,9 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 				log.Warn("audit.chart", "error", err)
 			}
 		},
-		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Now:  time.Now, Log: log,
+		Checks: func(context.Context) []webapi.Check { return e.outletChecks() },
+		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Now:    time.Now, Log: log,
 	}
 }
 

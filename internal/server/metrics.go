@@ -52,6 +52,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(desc("telemetry_log_bytes_total", "Bytes logged since start."), float64(h.Bytes))
 	gauge(desc("telemetry_queue", "Reports that wait for the disk."), float64(h.QueueLen))
 	count(desc("telemetry_damaged_total", "Damaged records met and left out."), float64(h.Quarantined))
+	m.outlets(count, gauge)
 	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
 	defer cancel()
 	if counts, err := m.e.db.Quarantine().Counts(ctx, ""); err == nil {
@@ -69,5 +70,18 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		for p := vigil.PriorityNone; p <= vigil.PriorityHigh; p++ {
 			gauge(d, float64(n[p]), p.String())
 		}
+	}
+}
+
+// outlets says how what is sent on gets on.
+func (m metrics) outlets(count, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	for _, o := range m.e.Outlets {
+		s := o.Stats()
+		count(desc("outlet_sent_samples_total", "Samples that the receiver took.", "outlet"), float64(s.Sent), o.name)
+		count(desc("outlet_dropped_samples_total", "Samples that the receiver refused for good.", "outlet"), float64(s.Dropped), o.name)
+		count(desc("outlet_retries_total", "Requests that were tried again.", "outlet"), float64(s.Retries), o.name)
+		count(desc("outlet_lost_records_total", "Log records that were forgotten before they were sent.", "outlet"), float64(s.Lost), o.name)
+		gauge(desc("outlet_behind_records", "Log records that wait.", "outlet"), float64(s.Records), o.name)
+		gauge(desc("outlet_behind_seconds", "How long ago what was sent last was received, while more waits.", "outlet"), s.Behind.Seconds(), o.name)
 	}
 }
