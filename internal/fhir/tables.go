@@ -171,12 +171,15 @@ func (s *structure) add(f []string) *element {
 	for _, t := range el.types {
 		name := el.name
 		if el.choice {
-			name += strings.ToUpper(t.code[:1]) + t.code[1:]
+			name += upper(t.code)
 		}
 		s.fields[name] = field{el: el, typ: t}
 	}
 	return el
 }
+
+// upper returns a type's code as it stands in the JSON name of a choice.
+func upper(code string) string { return strings.ToUpper(code[:1]) + code[1:] }
 
 func (d *definitions) addParam(f []string) {
 	p := &Param{Type: f[1], Name: f[2], Kind: ParamKind(f[3]), Targets: f[5:]}

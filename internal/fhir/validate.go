@@ -74,7 +74,7 @@ func (v *validator) count(o map[string]any, el *element, path string) {
 	}
 	n := 0
 	for _, t := range el.types {
-		name := el.name + strings.ToUpper(t.code[:1]) + t.code[1:]
+		name := el.name + upper(t.code)
 		if o[name] != nil || o["_"+name] != nil {
 			n++
 		}
