@@ -6,17 +6,19 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
 
 // r4 is the table of FHIR R4 4.0.1, made by ./gen from the official definitions. One fact a line:
 //
-//	T type kind                              R resource, A abstract resource, C datatype, B part of a type
+//	T type kind base                         R resource, A abstract resource, C datatype, B part of a type, P primitive
 //	E element min max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
+//	K key severity expression <tab> human    an invariant of the type or element above; e error, w warning
 //	P type param kind path|path [target …]   a search parameter; each path ends in "=" and the type found there
 //	C type param …                           the parameters that put a resource into a Patient's compartment
-//	V name code …                            a value set with a required binding
+//	V name =system code … =system code …     a value set with a required binding
 //
 //go:embed r4.txt.gz
 var r4 []byte
@@ -27,8 +29,12 @@ type element struct {
 	choice   bool
 	required bool
 	list     bool
+	min, max int // max -1 is any number
 	types    []typeRef
-	codes    map[string]bool // required binding; nil when open
+	bound    string // required binding: the name of its value set
+	set      *ValueSet
+	rules    []Rule
+	member   Member
 }
 
 type typeRef struct {
@@ -44,9 +50,14 @@ type field struct {
 
 type structure struct {
 	name     string
-	kind     byte // R, A, C or B
+	kind     byte // R, A, C, B or P
+	baseName string
+	base     *structure
 	elements []*element
 	fields   map[string]field
+	members  map[string]*Member // by name in FHIRPath: "value" for value[x]
+	rules    []Rule
+	handle   *Type
 }
 
 // ParamKind is the type of a search parameter.
@@ -81,6 +92,7 @@ type definitions struct {
 	params       map[string]map[string]*Param
 	sorted       map[string][]*Param
 	compartments map[string][]string
+	sets         map[string]*ValueSet
 }
 
 var tables = sync.OnceValue(func() *definitions { return load(r4) })
@@ -110,52 +122,55 @@ func SearchParams(typ string) []*Param { return tables().sorted[typ] }
 func CompartmentParams(typ string) []string { return tables().compartments[typ] }
 
 func load(zipped []byte) *definitions {
-	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}}
+	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}, sets: map[string]*ValueSet{}}
 	zr, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		panic("fhir: the embedded table is damaged: " + err.Error()) // impossible: it is part of the program
 	}
 	var current *structure
-	bound := map[*element]string{}
-	sets := map[string]map[string]bool{}
+	var el *element
 	lines := bufio.NewScanner(zr)
 	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
 		switch f[0] {
 		case "T":
-			current = &structure{name: f[1], kind: f[2][0], fields: map[string]field{}}
+			current, el = &structure{name: f[1], kind: f[2][0], baseName: f[3], fields: map[string]field{}, members: map[string]*Member{}}, nil
 			d.types[f[1]] = current
 			if current.kind == 'R' {
 				d.resources = append(d.resources, f[1])
 			}
 		case "E":
-			el := current.add(f)
-			if len(f) > 5 {
-				bound[el] = f[5]
+			el = current.add(f)
+		case "K":
+			if r := parseRule(lines.Text()); el != nil {
+				el.rules = append(el.rules, r)
+			} else {
+				current.rules = append(current.rules, r)
 			}
 		case "P":
 			d.addParam(f)
 		case "C":
 			d.compartments[f[1]] = f[2:]
 		case "V":
-			set := make(map[string]bool, len(f)-2)
-			for _, c := range f[2:] {
-				set[c] = true
-			}
-			sets[f[1]] = set
+			d.sets[f[1]] = newValueSet(f[1], f[2:])
 		}
-	}
-	for el, name := range bound {
-		el.codes = sets[name]
 	}
 	slices.Sort(d.resources)
 	d.sortParams()
+	d.link()
 	return d
 }
 
 func (s *structure) add(f []string) *element {
-	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: f[2] != "0", list: f[3] != "1" && f[3] != "0"}
+	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: f[2] != "0", list: f[3] != "1" && f[3] != "0", max: -1}
+	el.min, _ = strconv.Atoi(f[2])
+	if f[3] != "*" {
+		el.max, _ = strconv.Atoi(f[3])
+	}
+	if len(f) > 5 {
+		el.bound = f[5]
+	}
 	el.choice = el.name != f[1]
 	if len(f) > 4 {
 		for t := range strings.SplitSeq(f[4], "|") {

@@ -133,8 +133,8 @@ func (v *validator) value(value any, f field, path string, depth int) {
 	if isPrimitive(code) {
 		if msg := checkPrimitive(code, value); msg != "" {
 			v.fault(path, "%s", msg)
-		} else if s, _ := value.(string); f.el.codes != nil && !f.el.codes[s] {
-			v.fault(path, "code %q is not in the required value set (%s)", s, someCodes(f.el.codes))
+		} else if s, _ := value.(string); f.el.set != nil && !f.el.set.Holds("", s) {
+			v.fault(path, "code %q is not in the required value set (%s)", s, f.el.set.Some())
 		}
 		return
 	}
@@ -169,18 +169,6 @@ func (v *validator) reference(o map[string]any, targets []string, path string) {
 	case len(targets) > 0 && !slices.Contains(targets, ref.Type):
 		v.fault(path+".reference", "may not refer to a %s, only to %s", ref.Type, strings.Join(targets, ", "))
 	}
-}
-
-func someCodes(set map[string]bool) string {
-	codes := make([]string, 0, len(set))
-	for c := range set {
-		codes = append(codes, c)
-	}
-	sort.Strings(codes)
-	if len(codes) > 12 {
-		codes = append(codes[:12], "…")
-	}
-	return strings.Join(codes, ", ")
 }
 
 func sortedKeys(o map[string]any) []string {
