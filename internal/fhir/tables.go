@@ -14,7 +14,7 @@ import (
 // r4 is the table of FHIR R4 4.0.1, made by ./gen from the official definitions. One fact a line:
 //
 //	T type kind base                         R resource, A abstract resource, C datatype, B part of a type, P primitive
-//	E element min max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
+//	E element min[s] max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
 //	K key severity expression <tab> human    an invariant of the type or element above; e error, w warning
 //	P type param kind path|path [target …]   a search parameter; each path ends in "=" and the type found there
 //	C type param …                           the parameters that put a resource into a Patient's compartment
@@ -28,6 +28,7 @@ type element struct {
 	name     string // as in the definition, without "[x]"
 	choice   bool
 	required bool
+	summary  bool // part of the short form of its resource
 	list     bool
 	min, max int // max -1 is any number
 	types    []typeRef
@@ -115,7 +116,8 @@ func SearchParam(typ, name string) (*Param, bool) {
 	return p, ok
 }
 
-// SearchParams returns the type's parameters in alphabetical order, first those that every type has. Read only.
+// SearchParams returns the type's parameters in alphabetical order, first those that every type has; of "Resource" those
+// that every type has. Read only.
 func SearchParams(typ string) []*Param { return tables().sorted[typ] }
 
 // CompartmentParams returns the reference parameters that put a resource of the type into a Patient's compartment.
@@ -163,8 +165,9 @@ func load(zipped []byte) *definitions {
 }
 
 func (s *structure) add(f []string) *element {
-	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: f[2] != "0", list: f[3] != "1" && f[3] != "0", max: -1}
-	el.min, _ = strconv.Atoi(f[2])
+	least, summary := strings.CutSuffix(f[2], "s")
+	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: least != "0", summary: summary, list: f[3] != "1" && f[3] != "0", max: -1}
+	el.min, _ = strconv.Atoi(least)
 	if f[3] != "*" {
 		el.max, _ = strconv.Atoi(f[3])
 	}
@@ -218,6 +221,7 @@ func (d *definitions) sortParams() {
 		return out
 	}
 	common := list(d.params["Resource"])
+	d.sorted["Resource"] = common
 	for _, typ := range d.resources {
 		d.sorted[typ] = append(slices.Clone(common), list(d.params[typ])...)
 	}
