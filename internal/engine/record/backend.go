@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"time"
 
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -26,10 +27,20 @@ type Backend interface {
 	Current(ctx context.Context, typ, id string) (Record, error)
 	// Version returns one version; NotFound when there is none.
 	Version(ctx context.Context, typ, id string, version int64) (Record, error)
-	// Versions returns all versions, newest first; NotFound when the id was never used.
-	Versions(ctx context.Context, typ, id string) ([]Record, error)
+	// History returns versions, deletions too, newest first; none when nothing fits.
+	History(ctx context.Context, q HistoryQuery) ([]Record, error)
 	// Find returns the current, undeleted resources that a query asks for.
 	Find(ctx context.Context, q Query) (Found, error)
+}
+
+// HistoryQuery asks for versions, newest first.
+type HistoryQuery struct {
+	Type, ID string    // "" for every type, for every resource of the type
+	Patient  string    // only versions within this patient's compartment; "" for no bound
+	Since    time.Time // written at or after; zero for no bound
+	From, To time.Time // current at some time in [From, To); zero for no bound
+	After    int64     // only versions with a smaller Seq: the last of the page before; 0 for the first page
+	Limit    int       // 0 for all
 }
 
 // Query is a search, ready for a backend. All clauses must hold.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -53,14 +54,14 @@ func parseSearch(typ string, params url.Values) (*plan, error) {
 
 func (p *plan) add(typ, key, value string) (err error) {
 	switch key {
-	case "_cursor", "_format", "_pretty":
+	case "_cursor", "_format", "_pretty", "_elements":
 		return nil
 	case "_count":
 		p.query.Limit, err = parseCount(value)
 		return err
 	case "_summary":
-		if value != "count" && value != "false" {
-			return invalid("only count and false are supported")
+		if !slices.Contains([]string{"true", "text", "data", "count", "false"}, value) {
+			return invalid("%q is not one of true, text, data, count, false", value)
 		}
 		if value == "count" {
 			p.query.Limit = 0
@@ -87,6 +88,22 @@ func (p *plan) add(typ, key, value string) (err error) {
 		p.query.Where = append(p.query.Where, c)
 	}
 	return err
+}
+
+// errUnknown marks a parameter or modifier that the server does not support; a lenient client may go without it.
+var errUnknown = errors.New("not supported")
+
+// UnknownParams returns the names of the search parameters that Search would refuse as not supported.
+func UnknownParams(typ string, params url.Values) []string {
+	var out []string
+	for key, values := range params {
+		p := &plan{}
+		if len(values) > 0 && errors.Is(p.add(typ, key, values[0]), errUnknown) {
+			out = append(out, key)
+		}
+	}
+	sort.Strings(out)
+	return out
 }
 
 func invalid(format string, args ...any) error {
@@ -141,7 +158,7 @@ func parseClause(typ, key, value string) (Clause, error) {
 	name, modifier, _ := strings.Cut(key, ":")
 	prm, ok := fhir.SearchParam(typ, name)
 	if !ok {
-		return Clause{}, invalid("%q is not a search parameter of %s that this server supports", name, typ)
+		return Clause{}, invalid("%q is not a search parameter of %s: %w", name, typ, errUnknown)
 	}
 	c := Clause{Param: clauseKey(prm), Kind: prm.Kind}
 	if modifier == "missing" {
@@ -239,7 +256,7 @@ func parseMatch(prm *fhir.Param, modifier, s string) (Match, error) {
 }
 
 func noModifier(modifier string, kind fhir.ParamKind) error {
-	return invalid("modifier :%s of a %s is not supported", modifier, kind)
+	return invalid("modifier :%s of a %s is %w", modifier, kind, errUnknown)
 }
 
 func (m *Match) token(prm *fhir.Param, modifier, s string) error {

@@ -32,6 +32,11 @@ type Page struct {
 // Search returns the current resources of a type that the FHIR search parameters select. Invalid names a parameter
 // that is unknown or cannot be read. A patient finds only what is in his own compartment.
 func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page, error) {
+	return s.SearchIn(ctx, "", typ, params)
+}
+
+// SearchIn searches within a patient's compartment; an empty patient means no bound but the principal's own.
+func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Values) (Page, error) {
 	if err := checkType(typ); err != nil {
 		return Page{}, err
 	}
@@ -44,7 +49,13 @@ func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page
 	if err != nil {
 		return Page{}, err
 	}
-	plan.query.Patient = only
+	if only != "" && patient != "" && patient != only {
+		s.denied(ctx, "record.search", typ, "")
+		return Page{}, vigil.Errorf(vigil.Denied, "record.search", "your role does not give access to this compartment")
+	}
+	if plan.query.Patient = patient; only != "" {
+		plan.query.Patient = only
+	}
 	found, err := s.cfg.Backend.Find(ctx, plan.query)
 	if err != nil {
 		return Page{}, err
