@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/vigil-health/vigil/internal/fhir"
 )
@@ -70,6 +71,21 @@ func searchParams(params []*fhir.Param) []fhir.Resource {
 	return out
 }
 
+// referring names for each type the reference parameters that may name it.
+var referring = sync.OnceValue(func() map[string][]string {
+	out := map[string][]string{}
+	for _, typ := range fhir.ResourceTypes() {
+		for _, p := range fhir.SearchParams(typ) {
+			for _, target := range p.Targets {
+				if p.Kind == fhir.ParamReference {
+					out[target] = append(out[target], typ+":"+p.Name)
+				}
+			}
+		}
+	}
+	return out
+})
+
 func resourceCapability(typ string) fhir.Resource {
 	if typ == "AuditEvent" {
 		return fhir.Resource{"type": typ, "interaction": interactions("read", "search-type"), "searchParam": []fhir.Resource{{"name": "patient", "type": "reference"}, {"name": "date", "type": "date"}}}
@@ -86,7 +102,10 @@ func resourceCapability(typ string) fhir.Resource {
 		"conditionalUpdate": true, "conditionalDelete": "single", "searchParam": searchParams(fhir.SearchParams(typ)),
 	}
 	if len(includes) > 0 {
-		c["searchInclude"] = includes
+		c["searchInclude"] = append([]string{"*"}, includes...)
+	}
+	if refs := referring()[typ]; len(refs) > 0 {
+		c["searchRevInclude"] = refs
 	}
 	if ops := operationsOn(onType|onInstance, typ); len(ops) > 0 {
 		c["operation"] = ops

@@ -157,7 +157,7 @@ func (d *door) merged(r *http.Request, v *vitals, params url.Values) (answer, er
 	}
 	ask := url.Values{}
 	for k, val := range params {
-		if k != "_cursor" && k != "_include" {
+		if name, _, _ := strings.Cut(k, ":"); name != "_cursor" && name != "_include" && name != "_revinclude" {
 			ask[k] = val
 		}
 	}
@@ -193,7 +193,7 @@ func (d *door) merged(r *http.Request, v *vitals, params url.Values) (answer, er
 	if first && next == nil {
 		b["total"] = len(shown)
 	}
-	entries, err := d.withIncludes(r, shown, params["_include"])
+	entries, err := d.withIncludes(r, shown, params)
 	if err != nil {
 		return answer{}, err
 	}
@@ -242,16 +242,14 @@ func (d *door) storedItems(ctx context.Context, ask url.Values, at *place, v *vi
 	}
 }
 
-// storedKey is when a stored Observation was, as the store sorts it: its end when newest come first, else its start.
+// storedKey is when a stored Observation was, as the store sorts it: its latest start when newest come first, else its
+// earliest.
 func storedKey(res fhir.Resource, sort string) int64 {
 	name := strings.TrimPrefix(sort, "-")
 	key, found := int64(0), false
 	if p, ok := fhir.SearchParam("Observation", name); ok {
 		for _, val := range p.Values(res) {
 			k := nanos(val.Low)
-			if sort[0] == '-' {
-				k = nanos(val.High) - 1
-			}
 			if !found || (sort[0] == '-') == (k > key) {
 				key, found = k, true
 			}
@@ -340,36 +338,17 @@ func (d *door) counted(r *http.Request, v *vitals, params, ask url.Values) (answ
 	return answer{status: http.StatusOK, resource: b}, d.noteVitals(r.Context(), v.subject, "count")
 }
 
-// withIncludes adds what _include names, each once, as far as the principal may read it.
-func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, includes []string) ([]fhir.Resource, error) {
+// withIncludes adds what _include and _revinclude name, each once, as far as the principal may read it.
+func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, params url.Values) ([]fhir.Resource, error) {
 	var entries []fhir.Resource
+	recs := make([]record.Record, 0, len(shown))
 	for _, res := range shown {
 		entries = append(entries, d.entry(r, res.Ref(), res, "match"))
+		recs = append(recs, record.Record{Type: res.Type(), ID: res.ID(), JSON: fhir.Encode(res)})
 	}
-	seen := map[string]bool{}
-	for _, inc := range includes {
-		parts := strings.Split(inc, ":") // checked by ParseFilter
-		p, ok := fhir.SearchParam("Observation", parts[1])
-		if !ok {
-			continue
-		}
-		for _, res := range shown {
-			for _, val := range p.Values(res) {
-				ref := val.Type + "/" + val.ID
-				if val.Type == "" || seen[ref] || len(parts) == 3 && parts[2] != val.Type {
-					continue
-				}
-				seen[ref] = true
-				rec, err := d.cfg.Records.Read(r.Context(), val.Type, val.ID)
-				if k := vigil.KindOf(err); k == vigil.NotFound || k == vigil.Denied {
-					continue
-				}
-				if err != nil {
-					return nil, err
-				}
-				entries = append(entries, d.entry(r, rec.Ref(), fhir.Raw(rec.JSON), "include"))
-			}
-		}
+	included, err := d.cfg.Records.Included(r.Context(), "Observation", params, recs)
+	for i := range included {
+		entries = append(entries, d.entry(r, included[i].Ref(), fhir.Raw(included[i].JSON), "include"))
 	}
-	return entries, nil
+	return entries, err
 }

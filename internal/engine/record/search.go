@@ -11,21 +11,20 @@ import (
 	"strings"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/fhir"
 )
 
 // Page sizes.
 const (
 	defaultCount = 50
 	maxCount     = 1000
-	countUpTo    = 1000 // totals are exact up to here unless _total=accurate
+	countUpTo    = 1000 // _total=estimate counts so far
 )
 
 // Page is one page of a search.
 type Page struct {
 	Records  []Record
 	Included []Record   // named by _include; none twice, none that is in Records
-	Total    int        // -1 when unknown: more than a thousand and _total=accurate was not asked
+	Total    int        // -1 when unknown: it was not asked for and there are more pages
 	Next     url.Values // the search for the next page; nil on the last
 }
 
@@ -45,7 +44,7 @@ func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Va
 		s.denied(ctx, "record.search", typ, "")
 		return Page{}, err
 	}
-	plan, err := parseSearch(typ, params)
+	plan, err := s.reader(ctx).search(typ, params)
 	if err != nil {
 		return Page{}, err
 	}
@@ -72,6 +71,11 @@ func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Va
 	return page, s.noted(ctx, "record.search", typ, plan.names(params), touched(page))
 }
 
+// reader returns a reader of search parameters that follows references only into what the principal may read.
+func (s *Store) reader(ctx context.Context) *reader {
+	return &reader{scope: func(typ string) (string, error) { return checkRead(ctx, typ) }}
+}
+
 func touched(p Page) []string {
 	seen := map[string]bool{}
 	var out []string
@@ -88,53 +92,13 @@ func touched(p Page) []string {
 	return out
 }
 
-// include reads what the includes name; what is gone, elsewhere or not for this principal is left out.
-func (s *Store) include(ctx context.Context, includes []include, recs []Record) ([]Record, error) {
-	if len(includes) == 0 {
-		return nil, nil
-	}
-	seen := map[string]bool{}
-	for _, r := range recs {
-		seen[r.Ref()] = true
-	}
-	var out []Record
-	for _, r := range recs {
-		doc, err := r.Resource()
-		if err != nil {
-			return nil, err
-		}
-		for _, inc := range includes {
-			for _, v := range inc.param.Values(doc) {
-				ref := v.Type + "/" + v.ID
-				if v.Type == "" || inc.target != "" && v.Type != inc.target || seen[ref] {
-					continue
-				}
-				seen[ref] = true
-				rec, err := s.cfg.Backend.Current(ctx, v.Type, v.ID)
-				if vigil.KindOf(err) == vigil.NotFound || err == nil && (rec.Deleted || !visible(ctx, rec)) {
-					continue
-				}
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, rec)
-			}
-		}
-	}
-	return out, nil
-}
-
 func visible(ctx context.Context, r Record) bool {
 	only, err := checkRead(ctx, r.Type)
 	return err == nil && (only == "" || slices.Contains(r.Patients, only))
 }
 
-type include struct {
-	param  *fhir.Param
-	target string
-}
-
 type plan struct {
+	reader   *reader
 	query    Query
 	includes []include
 }

@@ -212,7 +212,7 @@ func TestPagesAreStable(t *testing.T) {
 		put(t, s, observation(fmt.Sprintf("o%02d", i), "sara", "8867-4", float64(60+i%3), fmt.Sprintf("2026-03-%02dT10:00:00Z", 1+i/2)))
 	}
 	for _, sort := range []string{"", "-date", "date", "-value-quantity,date", "status,-_lastUpdated"} {
-		params := url.Values{"patient": {"sara"}, "_count": {"4"}}
+		params := url.Values{"patient": {"sara"}, "_count": {"4"}, "_total": {"accurate"}}
 		if sort != "" {
 			params.Set("_sort", sort)
 		}
