@@ -194,7 +194,7 @@ func (r *records) one(ctx context.Context, typ, id, query string, args ...any) (
 		return rec, vigil.Errorf(vigil.NotFound, "sqlite.record", "there is no %s/%s", typ, id)
 	}
 	if err != nil {
-		return rec, fmt.Errorf("read %s/%s: %w", typ, id, err)
+		return rec, fmt.Errorf("read %s/%s: %w", typ, id, about(err, typ+"/"+id))
 	}
 	return rec, nil
 }
@@ -214,12 +214,12 @@ func (r *records) Versions(ctx context.Context, typ, id string) ([]record.Record
 	for rows.Next() {
 		rec, err := scanRecord(rows, typ)
 		if err != nil {
-			return nil, fmt.Errorf("read the history of %s/%s: %w", typ, id, err)
+			return nil, fmt.Errorf("read the history of %s/%s: %w", typ, id, about(err, typ+"/"+id))
 		}
 		out = append(out, rec)
 	}
 	if len(out) == 0 && rows.Err() == nil {
 		return nil, vigil.Errorf(vigil.NotFound, "sqlite.record", "there is no %s/%s", typ, id)
 	}
-	return out, rows.Err()
+	return out, about(rows.Err(), "the history of "+typ+"/"+id)
 }
