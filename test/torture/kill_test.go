@@ -62,7 +62,7 @@ func TestKill(t *testing.T) {
 		c.add(&part)
 		t.Logf("%d rounds so far", c.kills)
 	}
-	record(t, "Kill -9 under load", c.rows())
+	publish(t, "Kill -9 under load", c.rows())
 }
 
 // add sums what a campaign found.

@@ -44,8 +44,8 @@ var results struct {
 	rows   map[string][]row
 }
 
-// record logs what a test found and keeps it for the report.
-func record(t *testing.T, fault string, rows []row) {
+// publish logs what a test found and keeps it for the report.
+func publish(t *testing.T, fault string, rows []row) {
 	t.Helper()
 	t.Log("\n" + table(rows))
 	if t.Failed() {
@@ -92,6 +92,9 @@ func writeReport(path string) error {
 }
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(scriptEnv); args != "" {
+		os.Exit(runScript(args))
+	}
 	flag.Parse()
 	code := m.Run()
 	if *report != "" && code == 0 {

@@ -48,18 +48,14 @@ func readJournal(path string) (string, error) {
 		if s.next(frame) {
 			continue
 		}
-		if !s.mine(frame) {
-			break
-		}
-		return fmt.Sprintf("frame %d of the record store's journal is damaged; what was written from there on is left out. "+
-			"After a loss of power this may be a write that nobody was told of; else restore from a backup what is missing", good+1), nil
-	}
-	for { // behind the end lie frames of earlier rounds, unless the frame at the end lost its salts
-		if _, err := io.ReadFull(f, frame); err != nil {
-			return "", nil
-		}
-		if s.mine(frame) {
-			return "a frame in the record store's journal is damaged; what was written from there on is left out", nil
+		for number := good + 1; ; { // behind the end lie frames of earlier rounds, unless the one at the end is damaged
+			if s.mine(frame) {
+				return fmt.Sprintf("the record store's journal is damaged at frame %d; what was written from there on is left out. "+
+					"After a loss of power this may be a write that nobody was told of; else restore from a backup what is missing", number), nil
+			}
+			if _, err := io.ReadFull(f, frame); err != nil {
+				return "", nil
+			}
 		}
 	}
 }
