@@ -148,8 +148,17 @@ func play(dir string, from, count int, out io.Writer) error {
 		return err
 	}
 	s.telemetry.Start(context.Background())
+	s.script(from, count, out)
+	return s.close()
+}
+
+// script writes the numbers to every store at once.
+func (s *stores) script(from, count int, out io.Writer) {
+	var mu sync.Mutex
 	say := func(kind byte, n int, err error) {
 		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
 			fmt.Fprintf(out, "%c %d\n", kind, n)
 		}
 	}
@@ -190,7 +199,6 @@ func play(dir string, from, count int, out io.Writer) error {
 		say('u', n, s.audit.Append(ctx, audit.Entry{Action: "torture.entry", What: strconv.Itoa(n), Outcome: audit.OK}))
 	})
 	writers.Wait()
-	return s.close()
 }
 
 // runScript is the whole program when scriptEnv is set.
