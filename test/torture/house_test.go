@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -53,12 +54,18 @@ const seeded = "pill-dispenser" // profile of the devices that newHouse adds to 
 // newHouse admits the ward, with dispensers beside it: the i-th of them stands at the bed of the i-th patch.
 func newHouse(t *testing.T, size sim.LoadSize, dispensers int, webhook string) *house {
 	t.Helper()
+	return newHouseIn(t, filepath.Join(t.TempDir(), "data"), size, dispensers, webhook)
+}
+
+// newHouseIn does so in a data directory of the caller.
+func newHouseIn(t *testing.T, dir string, size sim.LoadSize, dispensers int, webhook string) *house {
+	t.Helper()
 	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{bin: bin, dir: filepath.Join(t.TempDir(), "data"), client: &http.Client{Transport: &http.Transport{}}}
-	h.config = filepath.Join(filepath.Dir(h.dir), "vigil.yaml")
+	h := &house{bin: bin, dir: dir, client: &http.Client{Transport: &http.Transport{}}}
+	h.config = filepath.Join(t.TempDir(), "vigil.yaml")
 	t.Cleanup(h.client.CloseIdleConnections)
 	text := fmt.Sprintf("data: %q\nhttp: 127.0.0.1:0\nhttps: \"\"\nmqtt: 127.0.0.1:0\nmqtts: \"\"\nturn: \"\"\nwebhook:\n  secret: torture\n  to: {\"*\": %q}\n", h.dir, webhook)
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
@@ -135,6 +142,35 @@ func (h *house) kill() {
 	<-h.ended
 	h.cmd = nil
 	h.client.CloseIdleConnections()
+}
+
+// ready says what /readyz answers: "" while the house serves and acknowledges.
+func (h *house) ready(ctx context.Context) string {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.http+"/readyz", nil)
+	if err != nil {
+		return err.Error()
+	}
+	res, err := h.client.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return strings.TrimSpace(string(text))
+	}
+	return ""
+}
+
+// memory returns the resident memory of the program in bytes.
+func (h *house) memory() (n int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	fmt.Sscan(rest, &n) //nolint:errcheck // 0 is said then
+	return n << 10
 }
 
 func (h *house) call(ctx context.Context, method, path string, into any) error {

@@ -287,6 +287,7 @@ func (n *node) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	}
 	defer n.disk.mu.Unlock()
 	if n.disk.FailSync.Load() {
+		clear(n.dirty) // as Linux does: the pages count as clean, and a second sync that succeeds does not write them
 		return syscall.EIO
 	}
 	if n.disk.LieSync.Load() {

@@ -58,7 +58,7 @@ type Disk struct {
 
 	// Full is the number of bytes at which the disk refuses to grow with ENOSPC; 0 for never.
 	Full atomic.Int64
-	// FailSync makes every sync of a file fail with EIO; what it should have written stays volatile.
+	// FailSync makes every sync fail with EIO. What it should have written is lost at the cut, also after a later sync.
 	FailSync atomic.Bool
 	// LieSync makes every sync succeed and do nothing, as a broken disk does.
 	LieSync atomic.Bool
