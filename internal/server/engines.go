@@ -64,6 +64,9 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
 		return e, err
 	}
+	if reason := e.db.Health().Reason; reason != "" {
+		log.Error("records.damaged", "reason", reason)
+	}
 	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: log}); err != nil {
 		return e, err
 	}

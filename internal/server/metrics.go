@@ -51,6 +51,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(desc("telemetry_reports_total", "Reports acknowledged since start."), float64(h.Appended))
 	count(desc("telemetry_log_bytes_total", "Bytes logged since start."), float64(h.Bytes))
 	gauge(desc("telemetry_queue", "Reports that wait for the disk."), float64(h.QueueLen))
+	count(desc("records_damaged_total", "Reads of records that met a damaged page and were refused."), float64(m.e.db.Health().Damaged))
 	count(desc("telemetry_damaged_total", "Damaged records met and left out."), float64(h.Quarantined))
 	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
 	defer cancel()

@@ -195,7 +195,7 @@ func (r *records) one(ctx context.Context, typ, id, query string, args ...any) (
 		return rec, vigil.Errorf(vigil.NotFound, "sqlite.record", "there is no %s/%s", typ, id)
 	}
 	if err != nil {
-		return rec, fmt.Errorf("read %s/%s: %w", typ, id, err)
+		return rec, fmt.Errorf("read %s/%s: %w", typ, id, about(err, typ+"/"+id))
 	}
 	return rec, nil
 }
@@ -245,10 +245,10 @@ func (r *records) History(ctx context.Context, q record.HistoryQuery) ([]record.
 		var typ string
 		rec, err := scanRecord(rows, "", &typ)
 		if err != nil {
-			return nil, fmt.Errorf("read the history: %w", err)
+			return nil, fmt.Errorf("read the history: %w", about(err, "the history"))
 		}
 		rec.Type = typ
 		out = append(out, rec)
 	}
-	return out, rows.Err()
+	return out, about(rows.Err(), "the history")
 }

@@ -252,7 +252,7 @@ func (f *find) page(q *record.Query, found *record.Found) error {
 		}
 		rec, err := scanRecord(rows, q.Type, dest...)
 		if err != nil {
-			return fmt.Errorf("search %s: %w", q.Type, err)
+			return fmt.Errorf("search %s: %w", q.Type, about(err, "what the search finds"))
 		}
 		if len(found.Records) == q.Limit {
 			found.Cursor = last
@@ -260,7 +260,7 @@ func (f *find) page(q *record.Query, found *record.Found) error {
 		}
 		found.Records, last = append(found.Records, rec), cursor
 	}
-	return rows.Err()
+	return about(rows.Err(), "what the search finds")
 }
 
 func columns(n int) string {
