@@ -56,6 +56,9 @@ func (s *Store) keep(ctx context.Context) error {
 		}
 		s.checkpoint.Store(offset)
 		s.keptBytes.Store(bytes)
+		if err := s.seal(ctx); err != nil {
+			return err
+		}
 	}
 	old, err := s.cfg.Log.Seek(ctx, now.Add(-s.cfg.Retention).UnixNano())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // Keys of the series store, subject first, so that one patient lies together and is erased by one range delete:
 //
 //	d subject 0 n metric device 0 start        numeric chunk
+//	d subject 0 s metric device 0 level start  block of summaries
 //	d subject 0 w metric device 0 start        waveform block
 //	d subject 0 e time kind 0 device 0 hash    event
 //	l subject 0 shape metric device 0          last value of a series: the table read at start
@@ -27,6 +28,7 @@ const (
 	tableMeta = 'm'
 
 	kindNumeric = 'n'
+	kindSummary = 's'
 	kindWave    = 'w'
 	kindEvent   = 'e'
 )

@@ -137,6 +137,7 @@ type source struct {
 	key    vigil.SeriesKey
 	prefix []byte
 	open   []*chunk // ascending; each stands for everything in [start, end)
+	sparse bool     // summaries are made however few samples there are
 }
 
 // sources copies the parts of the subject's series that memory holds.

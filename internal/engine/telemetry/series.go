@@ -36,6 +36,9 @@ type series struct {
 	lastNew  bool     // last differs from the store
 	head     *chunk   // the newest chunk, nil until looked up
 	late     []*chunk // older chunks that late samples opened
+	sealed   int64    // summaries are kept of what lies before, 0 for none; see seal.go
+	stale    []int64  // hours before sealed whose summaries were removed
+	changes  uint32   // counts what happened behind the head
 	touched  int64
 	received int64 // of the report being applied
 }
@@ -84,6 +87,10 @@ func (e *editor) writeChunk(s *series, c *chunk) {
 	}
 	value := encodeChunk(make([]byte, 0, 64+len(c.t)*2), c, &e.scratch)
 	e.pending = append(e.pending, Entry{timeKey(s.prefix, c.start), value})
+	e.unseal(s, c.t[0], c.last())
+	if c != s.head {
+		s.changes++
+	}
 	c.dirty = false
 }
 
@@ -212,6 +219,7 @@ func (e *editor) keepLate(s *series, c *chunk) {
 		s.late = slices.Delete(s.late, 0, 1)
 	}
 	c.touched = e.now
+	s.changes++
 	s.late = append(s.late, c)
 }
 
@@ -282,8 +290,7 @@ func (e *editor) save(sub *subject) {
 			}
 		}
 		if s.lastNew {
-			e.pending = append(e.pending, Entry{lastKey(sub.name, kindNumeric, s.key.Metric, s.key.Device), encodeLast(s.last)})
-			s.lastNew = false
+			e.writeLast(s)
 		}
 	}
 	for _, w := range sub.waves {
@@ -295,17 +302,26 @@ func (e *editor) save(sub *subject) {
 	sub.dirty = false
 }
 
-func encodeLast(l lastSample) []byte {
-	b := binary.AppendVarint(make([]byte, 0, 32), l.time)
-	b = binary.AppendVarint(b, l.received)
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(l.value))
-	return append(b, byte(l.quality))
+func (e *editor) writeLast(s *series) {
+	e.pending = append(e.pending, Entry{lastKey(s.key.Subject, kindNumeric, s.key.Metric, s.key.Device), encodeLast(s.last, s.sealed)})
+	s.lastNew = false
 }
 
-func decodeLast(b []byte) (lastSample, bool) {
+func encodeLast(l lastSample, sealed int64) []byte {
+	b := binary.AppendVarint(make([]byte, 0, 40), l.time)
+	b = binary.AppendVarint(b, l.received)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(l.value))
+	return binary.AppendVarint(append(b, byte(l.quality)), sealed)
+}
+
+// decodeLast reads a row of the last table; rows from before summaries were kept end with the quality.
+func decodeLast(b []byte) (l lastSample, sealed int64, ok bool) {
 	in := input{b: b}
-	l := lastSample{in.varint(), in.varint(), math.Float64frombits(in.fixed64()), vigil.Quality(in.byte())}
-	return l, !in.bad
+	l = lastSample{in.varint(), in.varint(), math.Float64frombits(in.fixed64()), vigil.Quality(in.byte())}
+	if len(in.b) > 0 {
+		sealed = in.varint()
+	}
+	return l, sealed, !in.bad
 }
 
 func encodeWaveInfo(w *wave) []byte {

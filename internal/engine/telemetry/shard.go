@@ -157,12 +157,12 @@ func (sh *shard) restore(k vigil.SeriesKey, kind byte, value []byte) bool {
 	if kind == kindWave {
 		return decodeWaveInfo(value, sub.wave(dev, k.Metric))
 	}
-	last, ok := decodeLast(value)
+	last, sealed, ok := decodeLast(value)
 	if !ok {
 		return false
 	}
 	s := sub.newSeries(dev, k.Metric)
-	s.last, s.has = last, true
+	s.last, s.has, s.sealed = last, true, sealed
 	return true
 }
 

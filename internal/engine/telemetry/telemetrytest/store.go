@@ -39,6 +39,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"TellsGaps", tellsGaps},
 		{"ReplayHasNoFurtherEffect", replayTwice},
 		{"AgreesWithModel", agreesWithModel},
+		{"SummariesAreUsedAndRight", summariesAreRight},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
