@@ -16,6 +16,7 @@ import (
 //
 //	d subject 0 n metric device 0 start        numeric chunk
 //	d subject 0 s metric device 0 level start  block of summaries
+//	d subject 0 c metric device 0 time receipt value that was replaced
 //	d subject 0 w metric device 0 start        waveform block
 //	d subject 0 e time kind 0 device 0 hash    event
 //	l subject 0 shape metric device 0          last value of a series: the table read at start
@@ -31,6 +32,8 @@ const (
 	kindSummary = 's'
 	kindWave    = 'w'
 	kindEvent   = 'e'
+
+	kindCorrection = 'c'
 )
 
 var keyCheckpoint = []byte{tableMeta, 'c', 'p'}

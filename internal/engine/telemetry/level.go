@@ -44,12 +44,8 @@ func ceilTo(t, width int64) int64 {
 	return f
 }
 
-// blockPrefix appends what stands before the time in the keys of a series' blocks; prefix is that of its chunks.
-func (src *source) blockPrefix(k int) []byte {
-	p := append(make([]byte, 0, len(src.prefix)+9), src.prefix...)
-	p[1+len(src.key.Subject)+1] = kindSummary // after table, subject and zero
-	return append(p, byte(k))
-}
+// blockPrefix returns what stands before the time in the keys of the series' blocks of a level.
+func (src *source) blockPrefix(k int) []byte { return append(src.otherPrefix(kindSummary), byte(k)) }
 
 // coarsest returns the level whose entries are at most half as wide as a bucket, so that rounding the bucket to whole
 // entries costs little of the resolution asked for.

@@ -69,6 +69,8 @@ type editor struct {
 	scratch scratch
 	now     int64
 	damaged func() // counts a chunk that could not be read
+
+	protocol string // of the report being applied
 }
 
 func (e *editor) flush(ctx context.Context) error {
@@ -111,9 +113,15 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 	if c.closedTo(x.Time) {
 		c = e.roll(s, c, x.Time)
 	}
-	result := c.put(x.Time, x.Value, x.Quality)
-	if result == putDuplicate {
+	quality := x.Quality
+	switch result, i := c.put(x.Time, x.Value, x.Quality); result {
+	case putDuplicate:
 		return nil
+	case putDiffers:
+		if ok, err := e.correct(ctx, s, c, i, x); err != nil || !ok {
+			return err
+		}
+		quality |= vigil.QualityCorrected
 	}
 	c.touched, s.touched = e.now, e.now
 	if len(c.t) >= chunkMax {
@@ -121,10 +129,7 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 	}
 	if !s.has || x.Time >= s.last.time {
 		s.has, s.lastNew = true, true
-		s.last = lastSample{x.Time, s.received, x.Value, x.Quality}
-		if result == putCorrected {
-			s.last.quality |= vigil.QualityCorrected
-		}
+		s.last = lastSample{x.Time, s.received, x.Value, quality}
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 		sub.spoke = dev
 	}
 	sub.dirty = true
+	sh.edit.protocol = r.Protocol
 	for i := range r.Samples {
 		s := dev.find(r.Samples[i].Metric)
 		if s == nil {

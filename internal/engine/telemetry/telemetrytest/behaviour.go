@@ -191,6 +191,7 @@ func replayTwice(t *testing.T, d Disk) {
 	h := open(t, d)
 	all := series(sara, 1200)
 	wrong := report(sara, start.Add(5*time.Second), 199)
+	wrong.Received += 1
 	h.add(t, all...)
 	h.add(t, wrong)
 	want := h.raw(t, telemetry.Query{Subject: sara})
@@ -240,7 +241,7 @@ func agreesWithModel(t *testing.T, d Disk) {
 					at = from - int64(i)*step
 				}
 				v := float64(value + i%5)
-				reports = append(reports, &vigil.Report{Device: "d", Subject: sub, Received: start.UnixNano(), Samples: []vigil.Sample{{Metric: "heart-rate", Time: start.UnixNano() + at*1e9, Value: v}}})
+				reports = append(reports, &vigil.Report{Device: "d", Subject: sub, Received: h.now.Add(1), Samples: []vigil.Sample{{Metric: "heart-rate", Time: start.UnixNano() + at*1e9, Value: v}}})
 				model[start.UnixNano()+at*1e9] = v
 			}
 			switch rapid.IntRange(0, 4).Draw(rt, "then") {

@@ -40,6 +40,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"ReplayHasNoFurtherEffect", replayTwice},
 		{"AgreesWithModel", agreesWithModel},
 		{"SummariesAreUsedAndRight", summariesAreRight},
+		{"CorrectionsKeepBothValues", correctionsKeepBoth},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
