@@ -20,12 +20,14 @@ import (
 //	d subject 0 w metric device 0 start        waveform block
 //	d subject 0 e time kind 0 device 0 hash    event
 //	l subject 0 shape metric device 0          last value of a series: the table read at start
+//	h subject 0                                legal hold
 //	m name                                     the store's own facts
 //
 // A metric is its catalogue number in two bytes, or zero and its key ended by a zero byte. Times are eight bytes that sort.
 const (
 	tableData = 'd'
 	tableLast = 'l'
+	tableHold = 'h'
 	tableMeta = 'm'
 
 	kindNumeric = 'n'
@@ -36,7 +38,11 @@ const (
 	kindCorrection = 'c'
 )
 
-var keyCheckpoint = []byte{tableMeta, 'c', 'p'}
+var (
+	keyCheckpoint = []byte{tableMeta, 'c', 'p'}
+	keyPolicy     = []byte{tableMeta, 'r', 'p'}
+	keyFloor      = []byte{tableMeta, 'r', 'f'} // and the class
+)
 
 func appendTime(dst []byte, t int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(t)^1<<63)

@@ -30,6 +30,7 @@ type sealJob struct {
 	from, to int64
 	again    bool // an hour that was sealed before
 	through  int64
+	floor    int64 // before it samples may be gone
 	changes  uint32
 }
 
@@ -84,7 +85,9 @@ func (j *sealJob) next() bool {
 		return true
 	}
 	j.from, j.to = s.sealed, floorTo(s.head.start-spread(s.prefix), hour)
+	j.floor = j.sh.edit.floors[s.class].Load()
 	if s.sealed != 0 {
+		j.from = max(j.from, j.floor)
 		j.to = min(j.to, j.from+sealAtOnce)
 	}
 	return j.from < j.to
@@ -103,7 +106,7 @@ func (s *Store) sealOne(ctx context.Context, j *sealJob, work *scratch) error {
 		if err != nil {
 			return err
 		}
-		j.from = min(floorTo(first, hour), j.to)
+		j.from = min(max(floorTo(first, hour), j.floor), j.to)
 		j.to = min(j.to, j.from+sealAtOnce)
 	}
 	done := true
@@ -187,6 +190,8 @@ func (j *sealJob) write(ctx context.Context, blocks []Entry) (bool, error) {
 
 // unseal removes the blocks that stand for [first, last], in the write that changes the samples.
 func (e *editor) unseal(s *series, first, last int64) {
+	// Before the floor samples may be gone and nothing changes: what is summed up there is all that is left.
+	first = max(first, e.floors[s.class].Load())
 	if first >= s.sealed {
 		return
 	}

@@ -39,6 +39,7 @@ type series struct {
 	sealed   int64    // summaries are kept of what lies before, 0 for none; see seal.go
 	stale    []int64  // hours before sealed whose summaries were removed
 	changes  uint32   // counts what happened behind the head
+	class    uint8    // place among coding.Classes
 	touched  int64
 	received int64 // of the report being applied
 }
@@ -69,6 +70,7 @@ type editor struct {
 	scratch scratch
 	now     int64
 	damaged func() // counts a chunk that could not be read
+	floors  *floors
 
 	protocol string // of the report being applied
 }
@@ -283,6 +285,7 @@ func (e *editor) addWave(w *wave, x *vigil.Waveform, received int64) {
 // save puts everything of the subject that the store does not hold among the pending writes. Chunks that nobody touched
 // for chunkSpan leave the memory.
 func (e *editor) save(sub *subject) {
+	waits := false
 	for _, s := range sub.series {
 		for _, c := range s.late {
 			e.writeChunk(s, c)
@@ -293,6 +296,7 @@ func (e *editor) save(sub *subject) {
 			if e.now-s.touched > int64(chunkSpan) {
 				s.head = nil
 			}
+			waits = waits || s.head != nil
 		}
 		if s.lastNew {
 			e.writeLast(s)
@@ -304,7 +308,7 @@ func (e *editor) save(sub *subject) {
 			w.dirty = false
 		}
 	}
-	sub.dirty = false
+	sub.dirty = waits // until the heads have left the memory
 }
 
 func (e *editor) writeLast(s *series) {

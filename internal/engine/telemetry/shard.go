@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/coding"
 )
 
 // shard holds the subjects whose hash falls on it. Its goroutine applies reports in log order; readers share the lock.
@@ -18,6 +19,7 @@ type shard struct {
 	edit     editor
 	in       chan batch
 	applied  atomic.Uint64 // offset of the last record whose reports are in
+	expired  atomic.Uint64 // what arrived older than what is kept
 }
 
 type batch struct {
@@ -30,7 +32,7 @@ const shardQueue = 4 // records waiting for a shard; then the commit waits
 func newShard(store Series, damaged func()) *shard {
 	return &shard{
 		subjects: map[vigil.Subject]*subject{},
-		edit:     editor{store: store, damaged: damaged},
+		edit:     editor{store: store, damaged: damaged, floors: new(floors)},
 		in:       make(chan batch, shardQueue),
 	}
 }
@@ -75,6 +77,10 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 		if s == nil {
 			s = sub.newSeries(dev, r.Samples[i].Metric)
 		}
+		if r.Samples[i].Time < sh.edit.floors[s.class].Load() {
+			sh.expired.Add(1)
+			continue
+		}
 		s.received = r.Received
 		if err := sh.edit.add(ctx, s, &r.Samples[i]); err != nil {
 			return err
@@ -82,12 +88,20 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 	}
 	for i := range r.Waveforms {
 		x := &r.Waveforms[i]
+		if x.End() <= sh.edit.floors.of(coding.ClassWaveforms) {
+			sh.expired.Add(1)
+			continue
+		}
 		if x.Period > 0 {
 			sh.edit.addWave(sub.wave(dev, x.Metric), x, r.Received)
 		}
 	}
 	for i := range r.Events {
 		x := &r.Events[i]
+		if x.Time < sh.edit.floors.of(coding.ClassEvents) {
+			sh.expired.Add(1)
+			continue
+		}
 		sh.edit.pending = append(sh.edit.pending, Entry{eventKey(r.Subject, r.Device, x), encodeEvent(x)})
 	}
 	return nil
@@ -119,6 +133,7 @@ func (d *device) find(m vigil.Metric) *series {
 
 func (sub *subject) newSeries(dev *device, m vigil.Metric) *series {
 	s := &series{key: vigil.SeriesKey{Subject: sub.name, Device: dev.id, Metric: m}}
+	s.class = uint8(classNumber(coding.ClassOf(m)))
 	s.prefix = seriesPrefix(sub.name, kindNumeric, m, dev.id)
 	dev.series = append(dev.series, s)
 	i, _ := slices.BinarySearchFunc(sub.series, s, compareSeries)

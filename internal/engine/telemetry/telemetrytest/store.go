@@ -41,6 +41,9 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"AgreesWithModel", agreesWithModel},
 		{"SummariesAreUsedAndRight", summariesAreRight},
 		{"CorrectionsKeepBothValues", correctionsKeepBoth},
+		{"RetentionDropsWhatIsDue", retentionDrops},
+		{"RetentionSurvivesPowerCuts", retentionSurvives},
+		{"LegalHold", legalHold},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
@@ -52,6 +55,7 @@ type house struct {
 	log    telemetry.Log
 	series telemetry.Series
 	now    atomic.Int64
+	policy telemetry.Policy
 }
 
 type fataler interface {
@@ -72,7 +76,7 @@ func open(t *testing.T, d Disk, before ...func(*telemetry.Store)) *house {
 func (h *house) open(t fataler, before ...func(*telemetry.Store)) {
 	t.Helper()
 	s, err := telemetry.Open(context.Background(), telemetry.Config{
-		Log: h.log, Series: h.series, CheckpointEvery: time.Hour,
+		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy,
 		Now: func() time.Time { return time.Unix(0, h.now.Load()) },
 	})
 	if err != nil {
