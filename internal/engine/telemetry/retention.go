@@ -177,7 +177,7 @@ func (s *Store) retainSubject(ctx context.Context, name vigil.Subject) (looked i
 		}
 		whole = whole && done
 	}
-	waves := s.waves(name)
+	waves := s.waves(name, 0, 0)
 	floor := s.floors.of(coding.ClassWaveforms)
 	for i := range waves {
 		if err := s.dropBefore(ctx, coding.ClassWaveforms, waves[i].prefix, floor-int64(maxWaveSpan)); err != nil {
@@ -319,7 +319,7 @@ func (s *Store) forgetEmpty(ctx context.Context, name vigil.Subject) error {
 		sh.edit.pending = append(sh.edit.pending, Entry{lastKey(name, kindNumeric, x.key.Metric, x.key.Device), nil})
 	}
 	for _, w := range sub.waves {
-		if w.end < s.floors.of(coding.ClassWaveforms)-int64(maxWaveSpan) && !w.dirty {
+		if w.end < s.floors.of(coding.ClassWaveforms)-int64(maxWaveSpan) && !w.unsaved {
 			lost[w] = true
 			sh.edit.pending = append(sh.edit.pending, Entry{lastKey(name, kindWave, w.metric, w.device), nil})
 		}

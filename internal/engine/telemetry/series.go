@@ -50,17 +50,6 @@ type lastSample struct {
 	quality        vigil.Quality
 }
 
-// wave is one waveform as last seen; its blocks are in the store.
-type wave struct {
-	metric        vigil.Metric
-	device        vigil.DeviceID
-	prefix        []byte
-	end, period   int64
-	received      int64
-	scale, offset float64
-	dirty         bool
-}
-
 const lateChunks = 4 // open late chunks a series, more are written out
 
 // editor changes series of one shard: it holds the writes of a batch until flush.
@@ -265,23 +254,6 @@ func spanFloor(t int64) int64 {
 	return f
 }
 
-// addWave writes the blocks of one waveform.
-func (e *editor) addWave(w *wave, x *vigil.Waveform, received int64) {
-	piece := *x
-	longest := int(max(1, min(int64(maxWaveSpan)/x.Period, maxWave)))
-	for len(piece.Data) > 0 {
-		rest := piece.Data
-		piece.Data = rest[:min(longest, len(rest))]
-		value := encodeWave(make([]byte, 0, 48+len(piece.Data)), &piece, &e.scratch)
-		e.pending = append(e.pending, Entry{timeKey(w.prefix, piece.Start), value})
-		piece.Start = piece.End()
-		piece.Data = rest[len(piece.Data):]
-	}
-	if end := x.End(); end > w.end {
-		w.end, w.period, w.received, w.scale, w.offset, w.dirty = end, x.Period, received, x.Scale, x.Offset, true
-	}
-}
-
 // save puts everything of the subject that the store does not hold among the pending writes. Chunks that nobody touched
 // for chunkSpan leave the memory.
 func (e *editor) save(sub *subject) {
@@ -303,6 +275,10 @@ func (e *editor) save(sub *subject) {
 		}
 	}
 	for _, w := range sub.waves {
+		if e.saveWave(w); e.now-w.touched > int64(idleWave) {
+			w.open = nil
+		}
+		waits = waits || w.open != nil
 		if w.dirty {
 			e.pending = append(e.pending, Entry{lastKey(sub.name, kindWave, w.metric, w.device), encodeWaveInfo(w)})
 			w.dirty = false

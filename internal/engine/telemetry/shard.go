@@ -93,7 +93,9 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 			continue
 		}
 		if x.Period > 0 {
-			sh.edit.addWave(sub.wave(dev, x.Metric), x, r.Received)
+			if err := sh.edit.addWave(ctx, sub.wave(dev, x.Metric), x, r.Received); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range r.Events {

@@ -44,6 +44,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"RetentionDropsWhatIsDue", retentionDrops},
 		{"RetentionSurvivesPowerCuts", retentionSurvives},
 		{"LegalHold", legalHold},
+		{"WaveformsGrowTogether", wavesGrow},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
@@ -192,11 +193,13 @@ func checkEverything(t *testing.T, h *house) {
 		t.Errorf("Last = %+v, %v", last, err)
 	}
 	waves, err := h.Waveform(ctx, sara, "ecg-ii", start.Add(10*time.Millisecond), start.Add(time.Second))
-	if err != nil || !reflect.DeepEqual(waves, full().Waveforms) {
+	whole := full().Waveforms[0]
+	whole.Data = append(whole.Data, full().Waveforms[1].Data...)
+	if err != nil || !reflect.DeepEqual(waves, []vigil.Waveform{whole}) {
 		t.Errorf("Waveform = %+v, %v", waves, err)
 	}
-	if waves, err = h.Waveform(ctx, sara, "ecg-ii", start.Add(16*time.Millisecond), start.Add(time.Second)); err != nil || len(waves) != 1 {
-		t.Errorf("Waveform of the second block = %+v, %v", waves, err)
+	if waves, err = h.Waveform(ctx, sara, "ecg-ii", start.Add(32*time.Millisecond), start.Add(time.Second)); err != nil || len(waves) != 0 {
+		t.Errorf("Waveform after its end = %+v, %v", waves, err)
 	}
 	infos, err := h.Waveforms(ctx, sara)
 	want := []telemetry.WaveInfo{{Metric: "ecg-ii", Device: "monitor-7", End: start.Add(32 * time.Millisecond), Received: start, Period: 4 * time.Millisecond, Scale: 0.01, Offset: 1}}
