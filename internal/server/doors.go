@@ -122,10 +122,24 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 				log.Warn("audit.chart", "error", err)
 			}
 		},
-		Checks: func(context.Context) []webapi.Check { return e.outletChecks() },
 		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Checks: func(context.Context) []webapi.Check { return append(storeChecks(e), e.outletChecks()...) },
 		Now:    time.Now, Log: log,
 	}
+}
+
+// storeChecks says how the stores are, for the system page.
+func storeChecks(e *Engines) []webapi.Check {
+	out := []webapi.Check{
+		{Name: "records", Text: e.db.Health().Reason},
+		{Name: "telemetry", Text: e.Telemetry.Health().Reason},
+	}
+	for i := range out {
+		if out[i].OK = out[i].Text == ""; out[i].OK {
+			out[i].Text = "no damage met"
+		}
+	}
+	return out
 }
 
 // ice offers the own relay under the name by which the browser reached us.

@@ -16,7 +16,7 @@ func (a *API) routes() []route {
 	staff := append([]access.Role{access.Engineer}, clinical...)
 	patient, admin := []access.Role{access.Patient}, []access.Role{access.Admin}
 	everyone := append([]access.Role{access.Patient}, staff...)
-	return []route{
+	all := []route{
 		{"GET /api/session", open, a.getSession},
 		{"POST /api/session", open, a.signIn},
 		{"POST /api/session/visit", open, a.visit},
@@ -86,5 +86,16 @@ func (a *API) routes() []route {
 		{"GET /api/tokens", admin, a.tokens},
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
+	}
+	return append(all, a.keepRoutes(admin)...)
+}
+
+func (a *API) keepRoutes(admin []access.Role) []route {
+	return []route{
+		{"GET /api/telemetry/retention", admin, a.retention},
+		{"PUT /api/telemetry/retention", admin, a.setRetention},
+		{"GET /api/telemetry/holds", admin, a.holds},
+		{"PUT /api/telemetry/holds/{type}/{id}", admin, a.setHold},
+		{"DELETE /api/telemetry/holds/{type}/{id}", admin, a.liftHold},
 	}
 }

@@ -93,19 +93,47 @@ func (s *Store) IterateWaveform(ctx context.Context, key vigil.SeriesKey, from, 
 	work := s.scratches.Get().(*scratch)
 	defer s.scratches.Put(work)
 	lo, hi := nanos(from), nanos(to)
-	prefix := seriesPrefix(key.Subject, kindWave, key.Metric, key.Device)
-	return s.cfg.Series.Scan(ctx, timeKey(prefix, lo-int64(maxWaveSpan)), timeKey(prefix, hi), func(k, value []byte) error {
+	for _, w := range s.waves(key.Subject, lo, hi) {
+		if w.metric == key.Metric && w.device == key.Device {
+			return s.iterateWave(ctx, &w, lo, hi, work, fn)
+		}
+	}
+	return nil
+}
+
+// iterateWave reads the stored blocks one by one and puts the block that grows in its place.
+func (s *Store) iterateWave(ctx context.Context, w *wave, lo, hi int64, work *scratch, fn func(vigil.Waveform) error) error {
+	var before *vigil.Waveform
+	emit := func(b *vigil.Waveform) error {
+		if before != nil && !cutBehind(b, before) {
+			return nil
+		}
+		before = &vigil.Waveform{Start: b.Start, Period: b.Period, Scale: b.Scale, Offset: b.Offset, Data: b.Data}
+		return cmp.Or(fn(*b), ctx.Err())
+	}
+	open := w.open
+	err := s.cfg.Series.Scan(ctx, timeKey(w.prefix, lo-int64(maxWaveSpan)), timeKey(w.prefix, hi), func(k, value []byte) error {
 		block, err := decodeWave(value, work)
 		if err != nil {
 			s.quarantined.Add(1)
 			return nil
 		}
-		block.Metric, block.Start = key.Metric, keyTime(k[len(prefix):])
-		if block.End() <= lo {
+		block.Metric, block.Start = w.metric, keyTime(k[len(w.prefix):])
+		if open != nil && open.Start <= block.Start {
+			if err := emit(open); err != nil {
+				return err
+			}
+			open = nil
+		}
+		if block.End() <= lo || w.open != nil && w.open.Start == block.Start {
 			return nil
 		}
-		return cmp.Or(fn(block), ctx.Err())
+		return emit(&block)
 	})
+	if err == nil && open != nil {
+		err = emit(open)
+	}
+	return err
 }
 
 // Follow calls fn with the reports of every log record from the offset on, a record at a time in log order, up to what
