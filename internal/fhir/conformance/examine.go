@@ -84,20 +84,22 @@ func (x *examination) children(p *profile, e *element, v fhirpath.Value) {
 		return
 	}
 	for _, c := range e.children {
-		name, form := c.name, ""
+		name := c.name
+		var form *fhir.Form
 		if v.Type != nil && v.Type.Member(name) == nil {
-			if m, f := v.Type.Field(name); m != nil { // "valueQuantity" for the choice of that type
-				name, form = m.Name, f.Key
+			if m, f := v.Type.Field(name); m != nil { // "valueQuantity": the choice may have that type only
+				name, form = m.Name, f
 			}
 		}
 		values := v.Members(name)
-		if form != "" {
-			values = slices.DeleteFunc(values, func(w fhirpath.Value) bool { return w.Place().Key != form })
-		}
 		x.count(p, c, len(values), name)
 		for _, w := range values {
 			x.step(w, name)
-			x.value(p, c, w)
+			if form == nil || w.Place().Key == form.Key {
+				x.value(p, c, w)
+			} else {
+				x.add(Error, "structure", fmt.Sprintf("must be a %s, not a %s (profile %s)", form.Type.Name(), w.Type.Name(), p.url))
+			}
 			x.pop()
 		}
 		if len(c.slices) > 0 {
