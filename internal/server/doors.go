@@ -119,9 +119,24 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 				log.Warn("audit.chart", "error", err)
 			}
 		},
-		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Now:  time.Now, Log: log,
+		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Checks: func(context.Context) []webapi.Check { return storeChecks(e) },
+		Now:    time.Now, Log: log,
 	}
+}
+
+// storeChecks says how the stores are, for the system page.
+func storeChecks(e *Engines) []webapi.Check {
+	out := []webapi.Check{
+		{Name: "records", Text: e.db.Health().Reason},
+		{Name: "telemetry", Text: e.Telemetry.Health().Reason},
+	}
+	for i := range out {
+		if out[i].OK = out[i].Text == ""; out[i].OK {
+			out[i].Text = "no damage met"
+		}
+	}
+	return out
 }
 
 // ice offers the own relay under the name by which the browser reached us.

@@ -189,6 +189,9 @@ func (g *generator) add(name, kind, base string) {
 func (g *generator) element(e object, path, name string, parent bool) element {
 	min, _ := e["min"].(float64)
 	el := element{name: name, min: strconv.Itoa(int(min)), max: str(e, "max")}
+	if summary, _ := e["isSummary"].(bool); summary {
+		el.min += "s"
+	}
 	if ref := str(e, "contentReference"); ref != "" {
 		el.types = []string{"@" + strings.TrimPrefix(ref, "#")}
 		return el
