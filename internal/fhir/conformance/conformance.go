@@ -123,7 +123,9 @@ type examination struct {
 	path       []segment
 	issues     []Issue
 	env        fhirpath.Env
-	profiles   int // how deep profiles refer to profiles
+	bundle     map[string]any      // that holds the resource
+	extensions map[string]*profile // by URL; nil when not known
+	profiles   int                 // how deep profiles refer to profiles
 	silent     bool
 }
 

@@ -51,7 +51,7 @@ func (x *examination) conforms(v fhirpath.Value, url string) (ok, known bool) {
 
 // meets reports whether a value conforms to a profile, without noting anything.
 func (x *examination) meets(p *profile, v fhirpath.Value) bool {
-	y := &examination{ctx: x.ctx, v: x.v, env: x.env, profiles: x.profiles, silent: true, errorsOnly: true}
+	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles, silent: true, errorsOnly: true}
 	y.profile(p, v)
 	return len(y.issues) == 0
 }

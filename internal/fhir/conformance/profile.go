@@ -14,7 +14,7 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir/fhirpath"
 )
 
-// baseProfiles are the differentials of the profiles that R4 itself publishes, stripped to what validation reads; made
+// baseProfiles are the differentials of the profiles and extensions that R4 itself publishes, stripped to what validation reads; made
 // by ../gen.
 //
 //go:embed profiles.json.gz

@@ -199,3 +199,38 @@ func FuzzProfile(f *testing.F) {
 		conformance.Outcome(v.Validate(context.Background(), r, "http://example.org/fuzz"))
 	})
 }
+
+func TestExtensionDefinitions(t *testing.T) {
+	v := conformance.New(conformance.Config{})
+	const place = `{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}],"name":[{"family":"x"}],"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"}}`
+	check(t, v.Validate(context.Background(), parse(t, place)))
+	check(t, v.Validate(context.Background(), parse(t, strings.Replace(place, `"valueAddress":{"city":"x"}`, `"valueString":"x"`, 1))), "error|Patient.extension[0].value|must be a Address, not a string")
+	check(t, v.Validate(context.Background(), parse(t, strings.Replace(place, `patient-birthPlace`, `unheard-of`, 1))))
+}
+
+func TestReferencesInABundle(t *testing.T) {
+	team := `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://x/Practitioner/1","resource":{"resourceType":"Practitioner","id":"1"}},{"fullUrl":"http://x/Organization/2","resource":{"resourceType":"Organization","id":"2","name":"o"}},
+	 {"fullUrl":"http://x/CareTeam/3","resource":{"resourceType":"CareTeam","id":"3","participant":[{"member":{"reference":"Practitioner/1"},"onBehalfOf":{"reference":"Organization/2"}}]}}]}`
+	v := conformance.New(conformance.Config{})
+	if issues := v.Validate(context.Background(), parse(t, team)); !conformance.OK(issues) {
+		t.Errorf("%+v", issues)
+	}
+	wrong := strings.Replace(team, `"member":{"reference":"Practitioner/1"}`, `"member":{"reference":"Organization/2"}`, 1)
+	found := false
+	for _, i := range v.Validate(context.Background(), parse(t, wrong)) {
+		found = found || strings.HasPrefix(i.Diagnostics, "ctm-1") && i.Expression == "Bundle.entry[2].resource.participant[0]"
+	}
+	if !found {
+		t.Error("ctm-1 did not look into the Bundle")
+	}
+}
+
+func TestContainedReferences(t *testing.T) {
+	const obs = `{"resourceType":"Observation","status":"final","code":{"text":"x"},"contained":[{"resourceType":"Encounter","id":"e","status":"planned","class":{"code":"AMB"}}],"subject":{"reference":"#e"}}`
+	for _, f := range conformance.Check(parse(t, obs)) {
+		if f.Path == "Observation.subject.reference" && strings.Contains(f.Msg, "may not refer to a Encounter") {
+			return
+		}
+	}
+	t.Error("a contained Encounter passes as a subject")
+}

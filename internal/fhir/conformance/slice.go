@@ -66,7 +66,7 @@ func (x *examination) inSlice(e, s *element, w fhirpath.Value) bool {
 
 // quietly reports whether an examination finds nothing.
 func (x *examination) quietly(f func(y *examination)) bool {
-	y := &examination{ctx: x.ctx, v: x.v, env: x.env, profiles: x.profiles + 1, silent: true, errorsOnly: true}
+	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles + 1, silent: true, errorsOnly: true}
 	if y.profiles > maxProfiles {
 		return false
 	}
@@ -134,8 +134,8 @@ func (x *examination) follow(path string, s *element, values []fhirpath.Value) (
 		switch {
 		case step == "resolve()":
 			for _, w := range values {
-				if ref, _ := w.Object()["reference"].(string); ref != "" && x.v.cfg.References != nil {
-					if r := x.v.cfg.References.Resolve(x.ctx, ref); r != nil {
+				if ref, _ := w.Object()["reference"].(string); ref != "" {
+					if r := x.Resolve(x.ctx, ref); r != nil {
 						next = append(next, fhirpath.Root(r))
 					}
 				}
