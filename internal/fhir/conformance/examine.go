@@ -51,7 +51,7 @@ func (x *examination) conforms(v fhirpath.Value, url string) (ok, known bool) {
 
 // meets reports whether a value conforms to a profile, without noting anything.
 func (x *examination) meets(p *profile, v fhirpath.Value) bool {
-	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles, silent: true, errorsOnly: true}
+	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles, silent: true, errorsOnly: true, budget: x.budget}
 	y.profile(p, v)
 	return len(y.issues) == 0
 }
@@ -63,6 +63,10 @@ func (x *examination) profile(p *profile, v fhirpath.Value) {
 		return
 	}
 	defer func() { x.profiles-- }()
+	if p.large {
+		x.add(Error, "too-costly", fmt.Sprintf("%s has more than %d elements and was not checked", p.url, maxElements))
+		return
+	}
 	if p.typ == nil || v.Type == nil || !v.Type.Is(p.typ) {
 		x.add(Error, "structure", fmt.Sprintf("%s is a profile of %s", p.url, p.root.name))
 		return
@@ -84,6 +88,9 @@ func (x *examination) children(p *profile, e *element, v fhirpath.Value) {
 		return
 	}
 	for _, c := range e.children {
+		if !x.spend(4) {
+			return
+		}
 		name := c.name
 		var form *fhir.Form
 		if v.Type != nil && v.Type.Member(name) == nil {

@@ -24,11 +24,15 @@ const baseURL = "http://hl7.org/fhir/StructureDefinition/"
 
 // profile is a StructureDefinition compiled: what it says on top of its base.
 type profile struct {
-	url  string
-	typ  *fhir.Type
-	base string // URL of the profile beneath; "" when that is the type itself
-	root *element
+	url   string
+	typ   *fhir.Type
+	base  string // URL of the profile beneath; "" when that is the type itself
+	root  *element
+	large bool // more than maxElements: it is not examined
 }
+
+// maxElements bounds a profile; the largest snapshots of R4 have 300.
+const maxElements = 5000
 
 // element is one element of a profile, or one slice of it.
 type element struct {
@@ -148,6 +152,9 @@ func compileProfile(sd fhir.Resource, beneath *profile) *profile {
 	list := sd.List("differential.element")
 	if snapshot := sd.List("snapshot.element"); len(snapshot) > 0 && (len(list) == 0 || p.base != "" && beneath == nil) {
 		list, p.base = snapshot, ""
+	}
+	if len(list) > maxElements {
+		list, p.large = nil, true
 	}
 	for _, e := range list {
 		if at := p.root.locate(e); at != nil {

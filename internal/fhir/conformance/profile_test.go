@@ -234,3 +234,31 @@ func TestContainedReferences(t *testing.T) {
 	}
 	t.Error("a contained Encounter passes as a subject")
 }
+
+// TestProfilesAreBounded holds a profile whose invariants would take for ever.
+func TestProfilesAreBounded(t *testing.T) {
+	rule := `{"key":"k%","severity":"error","human":"h","expression":"descendants().select(%resource.descendants()).select(%resource.descendants()).select(%resource.descendants()).count() > 1"}`
+	var rules []string
+	for range 200 {
+		rules = append(rules, rule)
+	}
+	sd := `{"resourceType":"StructureDefinition","url":"http://example.org/slow","type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","differential":{"element":[{"id":"Patient","path":"Patient","constraint":[` + strings.Join(rules, ",") + `]}]}}`
+	v := conformance.New(conformance.Config{Profiles: profiles(t, sd), MaxSteps: 100_000})
+	issues := v.Validate(context.Background(), parse(t, wardPatient), "http://example.org/slow")
+	if len(issues) == 0 || issues[len(issues)-1].Code != "too-costly" {
+		t.Errorf("%+v", issues)
+	}
+}
+
+func TestWarningsDoNotHideErrors(t *testing.T) {
+	var entries []string
+	for range 300 {
+		entries = append(entries, `{"resource":{"resourceType":"Patient","active":true}}`)
+	}
+	entries = append(entries, `{"resource":{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueString":"a","dataAbsentReason":{"text":"b"}}}`)
+	issues := conformance.New(conformance.Config{}).Validate(context.Background(), parse(t, `{"resourceType":"Bundle","type":"collection","entry":[`+strings.Join(entries, ",")+`]}`))
+	last := issues[len(issues)-1]
+	if conformance.OK(issues) || last.Severity != conformance.Information || !strings.Contains(last.Diagnostics, "more issues") {
+		t.Errorf("%d issues, the last %+v", len(issues), last)
+	}
+}
