@@ -76,7 +76,7 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 // examineRecords reads every page of the record store: SQLite checks its trees, the store its seals.
 func examineRecords(db *sqlite.DB) (ok bool, text string) {
 	var answer string
-	err := db.Read().QueryRow("PRAGMA quick_check").Scan(&answer)
+	err := db.Read().QueryRowContext(context.Background(), "PRAGMA quick_check").Scan(&answer)
 	if reason := db.Health().Reason; reason != "" {
 		return false, reason
 	}
