@@ -147,6 +147,16 @@ func (x *examination) value(p *profile, e *element, w fhirpath.Value) {
 	if s, ok := w.JSON().(string); ok && e.maxLen > 0 && len([]rune(s)) > e.maxLen {
 		x.add(Error, "too-long", fmt.Sprintf("may have %d characters at most (profile %s)", e.maxLen, p.url))
 	}
+	if e.least != nil {
+		if c, known := fhirpath.Compare(w, *e.least); known && c < 0 {
+			x.add(Error, "value", fmt.Sprintf("is less than %s (profile %s)", e.least, p.url))
+		}
+	}
+	if e.most != nil {
+		if c, known := fhirpath.Compare(w, *e.most); known && c > 0 {
+			x.add(Error, "value", fmt.Sprintf("is more than %s (profile %s)", e.most, p.url))
+		}
+	}
 	if len(e.types) > 0 && !x.typed(p, e, w) {
 		return
 	}

@@ -43,6 +43,8 @@ type element struct {
 	fixed    any
 	pattern  any
 	maxLen   int
+	least    *fhirpath.Value // minValue[x]
+	most     *fhirpath.Value // maxValue[x]
 	binding  *binding
 	rules    []rule
 	slicing  *slicing
@@ -266,6 +268,10 @@ func (e *element) read(def fhir.Resource) {
 			e.fixed = value
 		case strings.HasPrefix(key, "pattern"):
 			e.pattern = value
+		case strings.HasPrefix(key, "minValue"):
+			e.least = limit(key[len("minValue"):], value)
+		case strings.HasPrefix(key, "maxValue"):
+			e.most = limit(key[len("maxValue"):], value)
 		}
 	}
 	for _, t := range def.List("type") {
@@ -285,6 +291,16 @@ func (e *element) read(def fhir.Resource) {
 			e.slicing.discriminators = append(e.slicing.discriminators, discriminator{d.Str("type"), d.Str("path")})
 		}
 	}
+}
+
+// limit returns a bound of a value; typ is as in a JSON name: "Integer", "DateTime", "Quantity".
+func limit(typ string, value any) *fhirpath.Value {
+	t := fhir.TypeOf(typ)
+	if t == nil && typ != "" {
+		t = fhir.TypeOf(strings.ToLower(typ[:1]) + typ[1:])
+	}
+	v := fhirpath.Node(value, t)
+	return &v
 }
 
 func texts(v any) []string {

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -110,6 +111,7 @@ const ward = `{"resourceType":"StructureDefinition","url":"http://example.org/wa
  {"id":"Patient.multipleBirth[x]","path":"Patient.multipleBirth[x]","slicing":{"discriminator":[{"type":"type","path":"$this"}],"rules":"open"}},
  {"id":"Patient.multipleBirth[x]:multipleBirthInteger","path":"Patient.multipleBirth[x]","sliceName":"multipleBirthInteger","max":"0","type":[{"code":"integer"}]},
  {"id":"Patient.generalPractitioner","path":"Patient.generalPractitioner","type":[{"code":"Reference","targetProfile":["http://hl7.org/fhir/StructureDefinition/Practitioner"]}]},
+ {"id":"Patient.birthDate","path":"Patient.birthDate","minValueDate":"1900-01-01","maxValueDate":"2026-12-31"},
  {"id":"Patient.contained","path":"Patient.contained","slicing":{"discriminator":[{"type":"profile","path":"$this"}],"rules":"open"}},
  {"id":"Patient.contained:hr","path":"Patient.contained","sliceName":"hr","max":"1","type":[{"code":"Observation","profile":["http://hl7.org/fhir/StructureDefinition/heartrate"]}]}]}}`
 
@@ -147,6 +149,9 @@ func TestUploadedProfile(t *testing.T) {
 		"Bound":         {`"active":true`, `"active":true,"maritalStatus":{"coding":[{"system":"urn:m","code":"M"}]}`, nil},
 		"Type":          {`"active":true`, `"active":true,"multipleBirthInteger":2`, []string{"error|Patient|the slice multipleBirthInteger of multipleBirth may not be there"}},
 		"OtherType":     {`"active":true`, `"active":true,"multipleBirthBoolean":true`, nil},
+		"TooEarly":      {`"active":true`, `"active":true,"birthDate":"1899"`, []string{"error|Patient.birthDate|is less than 1900-01-01"}},
+		"TooLate":       {`"active":true`, `"active":true,"birthDate":"2027-01-01"`, []string{"error|Patient.birthDate|is more than 2026-12-31"}},
+		"InTime":        {`"active":true`, `"active":true,"birthDate":"1900"`, nil},
 		"Target":        {`"active":true`, `"active":true,"generalPractitioner":[{"reference":"Organization/1"}]`, []string{"error|Patient.generalPractitioner[0]|may not refer to a Organization"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,4 +266,23 @@ func TestWarningsDoNotHideErrors(t *testing.T) {
 	if conformance.OK(issues) || last.Severity != conformance.Information || !strings.Contains(last.Diagnostics, "more issues") {
 		t.Errorf("%d issues, the last %+v", len(issues), last)
 	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	v := conformance.New(conformance.Config{Profiles: profiles(t, ward, bed, child), Terminology: marital{}})
+	r, bp := parse(t, wardPatient), parse(t, bloodPressure)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if issues := v.Validate(context.Background(), r, "http://example.org/child"); len(issues) != 2 {
+					t.Errorf("%+v", issues)
+				}
+				if issues := v.Validate(context.Background(), bp); len(issues) != 0 {
+					t.Errorf("%+v", issues)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -41,7 +41,7 @@ func (g *generator) stripElement(e object) object {
 	for key, v := range e {
 		switch {
 		case key == "id", key == "path" && e["id"] == nil, key == "sliceName", key == "slicing", key == "min", key == "max", key == "contentReference",
-			strings.HasPrefix(key, "fixed"), strings.HasPrefix(key, "pattern"), key == "minValueInteger", key == "maxLength":
+			strings.HasPrefix(key, "fixed"), strings.HasPrefix(key, "pattern"), strings.HasPrefix(key, "minValue"), strings.HasPrefix(key, "maxValue"), key == "maxLength":
 			out[key] = v
 		case key == "type":
 			var types []object
