@@ -13,6 +13,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`
 	Backup    BackupConfig          `yaml:"backup"`
+	Log       LogConfig             `yaml:"log"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -94,6 +96,19 @@ type WebhookConfig struct {
 // OutletsConfig is where telemetry is sent on to.
 type OutletsConfig struct {
 	RemoteWrite RemoteWriteConfig `yaml:"remote_write"`
+}
+
+// LogConfig is where the telemetry log is kept; without a URL in the data directory.
+type LogConfig struct {
+	URL         string `yaml:"url"`         // nats://host:4222, several separated by commas
+	Stream      string `yaml:"stream"`      // default VIGIL_LOG
+	Replicas    int    `yaml:"replicas"`    // 1, 3 or 5, default 1
+	Credentials string `yaml:"credentials"` // file made by nsc
+	CA          string `yaml:"ca"`          // file with the authority of the servers' certificates
+}
+
+func (c LogConfig) jetstream() jetstream.Config {
+	return jetstream.Config{URL: c.URL, Stream: c.Stream, Replicas: c.Replicas, Credentials: c.Credentials, CA: c.CA, Name: "vigil"}
 }
 
 // BackupConfig is where backups are made by themselves; without a directory none are.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
+	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -32,7 +33,7 @@ import (
 // Engines is what the house does, on its embedded stores.
 type Engines struct {
 	db        *sqlite.DB
-	log       *pebble.Log
+	log       telemetry.Log
 	series    *pebble.Series
 	logger    *slog.Logger
 	Audit     *audit.Trail
@@ -89,7 +90,7 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	if reason := e.db.Health().Reason; reason != "" {
 		e.logger.Error("records.damaged", "reason", reason)
 	}
-	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: e.logger}); err != nil {
+	if err = e.openLog(ctx, cfg); err != nil {
 		return err
 	}
 	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: e.logger}); err != nil {
@@ -97,6 +98,22 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
 	return e.openTelemetry(ctx, cfg)
+}
+
+// openLog opens the telemetry log: in the data directory, or on NATS when its servers are named.
+func (e *Engines) openLog(ctx context.Context, cfg Config) error {
+	if cfg.Log.URL == "" {
+		log, err := pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: e.logger})
+		if err == nil {
+			e.log = log
+		}
+		return err
+	}
+	log, err := jetstream.OpenLog(ctx, cfg.Log.jetstream())
+	if err == nil {
+		e.log = log
+	}
+	return err
 }
 
 func (e *Engines) openTelemetry(ctx context.Context, cfg Config) error {

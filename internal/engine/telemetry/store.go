@@ -169,6 +169,9 @@ func (s *Store) replay(ctx context.Context) error {
 	if checkpoint >= stats.Next { // another log than the one the series were written from
 		s.cfg.Logger.Warn("telemetry log is behind the series; replaying all of it", "checkpoint", checkpoint, "next", stats.Next)
 		checkpoint = 0
+		if err := s.forgetCheckpoint(ctx); err != nil {
+			return err
+		}
 	}
 	work := s.scratches.Get().(*scratch)
 	defer s.scratches.Put(work)
@@ -202,6 +205,15 @@ func (s *Store) replay(ctx context.Context) error {
 		sh.applied.Store(stats.Next - 1)
 	}
 	return nil
+}
+
+// forgetCheckpoint makes durable that the series cover nothing of this log: after a crash its offsets may have passed those
+// of the log before.
+func (s *Store) forgetCheckpoint(ctx context.Context) error {
+	if err := s.cfg.Series.Write(ctx, []Entry{{keyCheckpoint, make([]byte, 8)}}); err != nil {
+		return err
+	}
+	return s.cfg.Series.Flush(ctx)
 }
 
 func (s *Store) readCheckpoint(ctx context.Context) (uint64, error) {
