@@ -45,6 +45,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"RetentionSurvivesPowerCuts", retentionSurvives},
 		{"LegalHold", legalHold},
 		{"WaveformsGrowTogether", wavesGrow},
+		{"AnotherLogBeginsAnew", anotherLog},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
