@@ -44,6 +44,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"RetentionDropsWhatIsDue", retentionDrops},
 		{"RetentionSurvivesPowerCuts", retentionSurvives},
 		{"LegalHold", legalHold},
+		{"BatchIsAcknowledgedWhole", batchWhole},
 		{"WaveformsGrowTogether", wavesGrow},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
