@@ -36,6 +36,7 @@ lint: ui
 	$(GO) vet ./...
 
 test-go: ui ## unit, contract and story tests
+	scripts/services.sh
 	$(GO) test ./...
 
 test-ui: web/node_modules/.installed ## types and unit tests of the UI
@@ -44,8 +45,8 @@ test-ui: web/node_modules/.installed ## types and unit tests of the UI
 test-e2e: build web/node_modules/.installed ## browser tests against the real binary
 	scripts/e2e.sh
 
-torture: build ## 100 rounds of kill -9 under load: nothing acknowledged may be lost
-	$(GO) test ./test/torture -run Torture -count=1 -v -torture.rounds=100 -timeout 60m
+torture: build ## the fault regime in full: kills, power cuts, bit flips, full and failing disks, overload (see docs/reference/durability.md)
+	$(GO) test ./test/torture -count=1 -v -torture.kills=1000 -timeout 120m -torture.report ../../docs/reference/durability.md
 
 bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up, engine hot paths
 	bin/vigil bench ingest

@@ -30,9 +30,10 @@ type program struct {
 	Demo      demoCmd      `cmd:"" help:"Run Vigil with a simulated hospital, to look around."`
 	Replay    replayCmd    `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
 	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
+	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
 	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
-	User      userCmd      `cmd:"" help:"Accounts: setup-token."`
+	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
 	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }

@@ -6,6 +6,8 @@ type Element struct {
 	Choice string // of a choice its name without the type: "value"; "" otherwise
 	Type   string // "Quantity", "string", "Resource", or the path of a part: "Observation.component"
 	List   bool
+	// Required elements come at least once; Summary elements belong to the short form of a resource.
+	Required, Summary bool
 }
 
 // Primitive reports whether the element's values are JSON strings, numbers or booleans.
@@ -43,7 +45,7 @@ func ElementOf(typ, name string) (Element, bool) {
 }
 
 func (el *element) as(ref typeRef) Element {
-	out := Element{Name: el.name, Type: ref.code, List: el.list}
+	out := Element{Name: el.name, Type: ref.code, List: el.list, Required: el.required, Summary: el.summary}
 	if el.choice {
 		out.Choice, out.Name = el.name, el.name+upper(ref.code)
 	}

@@ -119,7 +119,7 @@ func (c Config) path(elem ...string) string {
 
 // prepare makes the data directory and holds that only one process uses it.
 func (c Config) prepare() (unlock func() error, err error) {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+	if err := makeDir(c.Data); err != nil {
 		return nil, vigil.Errorf(vigil.Unavailable, "server.data", "the data directory cannot be made: %w", err)
 	}
 	f, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)

@@ -64,6 +64,9 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
 		return e, err
 	}
+	if reason := e.db.Health().Reason; reason != "" {
+		log.Error("records.damaged", "reason", reason)
+	}
 	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: log}); err != nil {
 		return e, err
 	}
@@ -75,7 +78,7 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 		return e, err
 	}
 	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
-	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
+	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
 	}

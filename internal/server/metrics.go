@@ -51,6 +51,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(desc("telemetry_reports_total", "Reports acknowledged since start."), float64(h.Appended))
 	count(desc("telemetry_log_bytes_total", "Bytes logged since start."), float64(h.Bytes))
 	gauge(desc("telemetry_queue", "Reports that wait for the disk."), float64(h.QueueLen))
+	count(desc("records_damaged_total", "Reads of records that met a damaged page and were refused."), float64(m.e.db.Health().Damaged))
 	count(desc("telemetry_damaged_total", "Damaged records met and left out."), float64(h.Quarantined))
 	count(desc("telemetry_expired_total", "Samples, waveforms and events that arrived older than is kept."), float64(h.Retention.Expired))
 	gauge(desc("telemetry_holds", "Legal holds."), float64(h.Retention.Held))

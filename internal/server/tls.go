@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,11 +23,14 @@ import (
 // ten years) and with it a certificate for every name and address of this machine; it is renewed at a start when it has
 // less than a month left. A site puts its own server.pem and server.key in the directory instead.
 func certificates(dir string) (*tls.Config, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
 	certFile, keyFile := filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key")
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err == nil {
+		err = genuine(cert.Leaf, dir)
+	}
 	if err == nil && time.Until(cert.Leaf.NotAfter) > 30*24*time.Hour {
 		return serverTLS(cert), nil
 	}
@@ -48,6 +52,29 @@ func certificates(dir string) (*tls.Config, error) {
 
 func serverTLS(cert tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+}
+
+// genuine holds that a certificate of the house's own is as the authority signed it: a flipped bit would be found out by
+// every browser, one after the other, and by nobody here. A certificate of the site's own is not judged.
+func genuine(leaf *x509.Certificate, dir string) error {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the house's authority cannot be used: %w", err)
+	}
+	ca := pair.Leaf
+	if err := ca.CheckSignatureFrom(ca); err != nil {
+		return fmt.Errorf("ca.pem is damaged (%w); restore it from a backup, or remove the directory and give every browser the new one", err)
+	}
+	if !bytes.Equal(leaf.RawIssuer, ca.RawSubject) && !bytes.Equal(leaf.AuthorityKeyId, ca.SubjectKeyId) {
+		return nil
+	}
+	if err := leaf.CheckSignatureFrom(ca); err != nil {
+		return fmt.Errorf("the certificate is damaged (%w); remove server.pem and a new one is made at the next start", err)
+	}
+	return nil
 }
 
 // authority loads or makes the house's own certificate authority.
@@ -118,10 +145,17 @@ func writePair(certFile, keyFile string, der []byte, key *ecdsa.PrivateKey) erro
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}), 0o600); err != nil {
+	// Without its certificate a key is made anew at the next start; with another's it would keep the program from starting.
+	if err := os.Remove(certFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	if err := syncDir(filepath.Dir(certFile)); err != nil {
+		return err
+	}
+	if err := writeFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}), 0o600); err != nil {
+		return err
+	}
+	return writeFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 
 // secretFile returns 32 random bytes that are made once and kept.
@@ -137,7 +171,7 @@ func secretFile(path string) ([]byte, error) {
 	if _, err := rand.Read(b); err != nil {
 		return nil, err
 	}
-	return b, os.WriteFile(path, b, 0o600)
+	return b, writeFile(path, b, 0o600)
 }
 
 // dirSize returns the bytes under a directory; files that vanish meanwhile do not count.

@@ -146,7 +146,7 @@ func alarms(t *testing.T, h *house) []vigil.Alarm {
 }
 
 // check holds after a restart what must be true of alarms, and returns the ids of those that nobody acknowledged yet.
-func (w *ward) check(t *testing.T, h *house, c *counts) (open []string) {
+func (w *ward) check(t *testing.T, h *house, c *killed) (open []string) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -188,7 +188,7 @@ func (w *ward) check(t *testing.T, h *house, c *counts) (open []string) {
 const raisePatience = 20 * time.Second // for a loaded machine; the house raises what it catches up with before it is ready
 
 // untilRaised waits until every acknowledged crossing has its alarm, and counts those that never get one.
-func (w *ward) untilRaised(t *testing.T, h *house, c *counts) []vigil.Alarm {
+func (w *ward) untilRaised(t *testing.T, h *house, c *killed) []vigil.Alarm {
 	t.Helper()
 	for until := time.Now().Add(raisePatience); ; time.Sleep(50 * time.Millisecond) {
 		list := alarms(t, h)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -13,9 +14,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/server"
 	"github.com/vigil-health/vigil/internal/sim"
 )
@@ -28,16 +33,40 @@ type house struct {
 	http, mqtt       string // addresses of this life
 	ended            chan struct{}
 	lastWords        string
+	client           *http.Client
 }
 
-// newHouse builds the program and admits the ward.
-func newHouse(t *testing.T, size sim.LoadSize, webhook string) *house {
-	t.Helper()
-	h := &house{dir: filepath.Join(t.TempDir(), "data")}
-	h.bin, h.config = filepath.Join(filepath.Dir(h.dir), "vigil"), filepath.Join(filepath.Dir(h.dir), "vigil.yaml")
-	if out, err := exec.Command("go", "build", "-o", h.bin, "github.com/vigil-health/vigil/cmd/vigil").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+// program builds the program once for all tests and returns its path.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "vigil-torture-")
+	if err != nil {
+		return "", err
 	}
+	bin := filepath.Join(dir, "vigil")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/vigil-health/vigil/cmd/vigil").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+const seeded = "pill-dispenser" // profile of the devices that newHouse adds to the ward
+
+// newHouse admits the ward, with dispensers beside it: the i-th of them stands at the bed of the i-th patch.
+func newHouse(t *testing.T, size sim.LoadSize, dispensers int, webhook string) *house {
+	t.Helper()
+	return newHouseIn(t, filepath.Join(t.TempDir(), "data"), size, dispensers, webhook)
+}
+
+// newHouseIn does so in a data directory of the caller.
+func newHouseIn(t *testing.T, dir string, size sim.LoadSize, dispensers int, webhook string) *house {
+	t.Helper()
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{bin: bin, dir: dir, client: &http.Client{Transport: &http.Transport{}}}
+	h.config = filepath.Join(t.TempDir(), "vigil.yaml")
+	t.Cleanup(h.client.CloseIdleConnections)
 	text := fmt.Sprintf("data: %q\nhttp: 127.0.0.1:0\nhttps: \"\"\nmqtt: 127.0.0.1:0\nmqtts: \"\"\nturn: \"\"\nwebhook:\n  secret: torture\n  to: {\"*\": %q}\n", h.dir, webhook)
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -49,12 +78,20 @@ func newHouse(t *testing.T, size sim.LoadSize, webhook string) *house {
 		t.Fatal(err)
 	}
 	h.ward, err = sim.SeedLoad(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now}, size)
+	ctx := access.AsSystem(t.Context(), "torture")
+	for i := range dispensers {
+		id := vigil.DeviceID(dispenserName(i))
+		_, _, rerr := s.Engines.Devices.Register(ctx, registry.Device{ID: id, Profile: seeded})
+		err = errors.Join(err, rerr, s.Engines.Devices.Bind(ctx, id, vigil.PatientSubject(sim.LoadName(i)), time.Now().Add(-time.Hour)))
+	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.kill)
 	return h
 }
+
+func dispenserName(i int) string { return fmt.Sprintf("dispenser-%d", i+1) }
 
 var readyLine = regexp.MustCompile(`msg=server\.ready http=(\S+) mqtt=(\S+)`)
 
@@ -104,6 +141,36 @@ func (h *house) kill() {
 	h.cmd.Process.Kill() //nolint:errcheck // it may be gone
 	<-h.ended
 	h.cmd = nil
+	h.client.CloseIdleConnections()
+}
+
+// ready says what /readyz answers: "" while the house serves and acknowledges.
+func (h *house) ready(ctx context.Context) string {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.http+"/readyz", nil)
+	if err != nil {
+		return err.Error()
+	}
+	res, err := h.client.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return strings.TrimSpace(string(text))
+	}
+	return ""
+}
+
+// memory returns the resident memory of the program in bytes.
+func (h *house) memory() (n int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	fmt.Sscan(rest, &n) //nolint:errcheck // 0 is said then
+	return n << 10
 }
 
 func (h *house) call(ctx context.Context, method, path string, into any) error {
@@ -117,7 +184,7 @@ func (h *house) call(ctx context.Context, method, path string, into any) error {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.AddCookie(&http.Cookie{Name: "vigil_session", Value: h.ward.Session})
-	res, err := http.DefaultClient.Do(req)
+	res, err := h.client.Do(req)
 	if err != nil {
 		return err
 	}

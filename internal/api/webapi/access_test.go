@@ -92,6 +92,9 @@ func matrix() map[string]doorway {
 
 		"PUT /api/telemetry/holds/{type}/{id}":    {who: admins, path: "/api/telemetry/holds/Patient/okafor", body: `{"reason":""}`},
 		"DELETE /api/telemetry/holds/{type}/{id}": {who: admins, path: "/api/telemetry/holds/Patient/okafor"},
+		"GET /api/tokens":                         {who: admins},
+		"POST /api/tokens":                        {who: admins},
+		"DELETE /api/tokens/{id}":                 {who: admins},
 
 		"GET /api/patients/{id}/limits/estimate": {who: clinical, path: "/api/patients/okafor/limits/estimate?metric=spo2&low=88"},
 		"POST /api/patients/{id}/steps/{step}":   {who: clinical, path: "/api/patients/okafor/steps/none"},

@@ -14,8 +14,7 @@ func (a *API) routes() []route {
 	open := []access.Role(nil)
 	clinical := []access.Role{access.Nurse, access.Physician, access.Admin}
 	staff := append([]access.Role{access.Engineer}, clinical...)
-	patient := []access.Role{access.Patient}
-	admin := []access.Role{access.Admin}
+	patient, admin := []access.Role{access.Patient}, []access.Role{access.Admin}
 	everyone := append([]access.Role{access.Patient}, staff...)
 	all := []route{
 		{"GET /api/session", open, a.getSession},
@@ -84,6 +83,9 @@ func (a *API) routes() []route {
 		{"DELETE /api/quarantine/{id}", staff, a.discard},
 
 		{"GET /api/status", staff, a.status},
+		{"GET /api/tokens", admin, a.tokens},
+		{"POST /api/tokens", admin, a.createToken},
+		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
 	}
 	return append(all, a.keepRoutes(admin)...)
 }

@@ -66,7 +66,7 @@ func (b *Alarms) Get(ctx context.Context, id string) (vigil.Alarm, error) {
 		return vigil.Alarm{}, vigil.Errorf(vigil.NotFound, "alarm.get", "no alarm with this id")
 	}
 	if err != nil {
-		return vigil.Alarm{}, err
+		return vigil.Alarm{}, about(err, "alarm "+id)
 	}
 	return decodeAlarm(body, evidence)
 }
@@ -131,7 +131,7 @@ func (b *Alarms) rows(ctx context.Context, query string, args ...any) ([]vigil.A
 		}
 		out = append(out, a)
 	}
-	return out, rows.Err()
+	return out, about(rows.Err(), "the list of alarms")
 }
 
 // Unsent implements alarm.Book.

@@ -7,12 +7,18 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+
+	driver "modernc.org/sqlite" // registers the driver "sqlite" too
+	lib "modernc.org/sqlite/lib"
 
 	"github.com/vigil-health/vigil"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 // groupLimit bounds how many writes share one transaction, so that one slow group delays nobody for long.
@@ -26,6 +32,25 @@ type DB struct {
 	wg    sync.WaitGroup
 	mu    sync.RWMutex // guards shut against a send on the closed queue
 	shut  bool
+	layer *layer
+	// journal is what of the journal was left out when the file was opened, "" when nothing was.
+	journal string
+}
+
+// Health says what damage the store has met since it was opened.
+type Health struct {
+	Damaged int64  // reads that met a damaged page
+	Reason  string // in plain words, "" while there is none
+}
+
+// Health returns how the file is. It does not touch the disk.
+func (db *DB) Health() Health {
+	h := Health{Damaged: atomic.LoadInt64(&db.layer.m.damaged), Reason: db.journal}
+	if h.Damaged > 0 {
+		h.Reason = strings.TrimPrefix(fmt.Sprintf("%s; page %d of records.db is damaged: what lies on it is refused, everything else is served. "+
+			"Restore records.db from a backup", h.Reason, atomic.LoadInt64(&db.layer.m.page)), "; ")
+	}
+	return h
 }
 
 type job struct {
@@ -37,29 +62,68 @@ type job struct {
 
 // Open opens or creates the database file and brings its schema up to date.
 func Open(path string) (*DB, error) {
-	write, err := sql.Open("sqlite", dsn(path, false))
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	db := &DB{queue: make(chan *job, 4*groupLimit)}
+	if err := db.open(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, about(err, "its schema")), db.closeFiles())
 	}
-	write.SetMaxOpenConns(1)
-	if err := migrate(write); err != nil {
-		write.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	read, err := sql.Open("sqlite", dsn(path, true))
-	if err != nil {
-		write.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	read.SetMaxOpenConns(8)
-	db := &DB{read: read, write: write, queue: make(chan *job, 4*groupLimit)}
 	db.wg.Add(1)
 	go db.writer()
 	return db, nil
 }
 
-func dsn(path string, readOnly bool) string {
-	q := url.Values{}
+func (db *DB) open(path string) (err error) {
+	if err := prepareFile(path); err != nil {
+		return err
+	}
+	if db.journal, err = readJournal(path + "-wal"); err != nil {
+		return err
+	}
+	if db.layer, err = newLayer(); err != nil {
+		return err
+	}
+	if db.write, err = sql.Open("sqlite", dsn(path, db.layer.name, false)); err != nil {
+		return err
+	}
+	db.write.SetMaxOpenConns(1)
+	if err := migrate(db.write); err != nil {
+		return err
+	}
+	if db.read, err = sql.Open("sqlite", dsn(path, db.layer.name, true)); err != nil {
+		return err
+	}
+	db.read.SetMaxOpenConns(8)
+	return nil
+}
+
+// closeFiles closes what open got, readers first, so that the writer moves the journal into the file.
+func (db *DB) closeFiles() (err error) {
+	if db.read != nil {
+		err = db.read.Close()
+	}
+	if db.write != nil {
+		err = errors.Join(err, db.write.Close())
+	}
+	if db.layer != nil && err == nil {
+		db.layer.close()
+	}
+	return err
+}
+
+// about says in the words of this package that an error of SQLite is a broken seal; what names what was read.
+func about(err error, what string) error {
+	if damaged(err) {
+		return vigil.Errorf(vigil.Internal, "sqlite.read", "%s lies on a damaged page of records.db and is refused; restore it from a backup: %w", what, err)
+	}
+	return err
+}
+
+func damaged(err error) bool {
+	var serr *driver.Error
+	return errors.As(err, &serr) && serr.Code() == lib.SQLITE_IOERR_DATA
+}
+
+func dsn(path, layer string, readOnly bool) string {
+	q := url.Values{"vfs": {layer}}
 	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "busy_timeout(10000)", "cache_size(-32000)"} {
 		q.Add("_pragma", p)
 	}
@@ -83,18 +147,15 @@ func (db *DB) Close() error {
 	close(db.queue)
 	db.mu.Unlock()
 	db.wg.Wait()
-	rerr := db.read.Close()
-	if err := db.write.Close(); err != nil {
-		return err
-	}
-	return rerr
+	return db.closeFiles()
 }
 
 // Read returns the pool of read-only connections; each query sees every write that returned before it began.
 func (db *DB) Read() *sql.DB { return db.read }
 
 // Write runs fn in a transaction and returns once it is on disk. Concurrent writes share one commit; fn runs alone
-// under a savepoint, so its error undoes fn only. It returns Unavailable when the database is closed.
+// under a savepoint, so its error undoes fn only. fn may run twice: the second time alone, when another of its group met a
+// damaged page. It returns Unavailable when the database is closed.
 func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	if err := db.enqueue(j); err != nil {
@@ -145,6 +206,12 @@ func (db *DB) gather(first *job) []*job {
 
 func (db *DB) commit(group []*job) {
 	err := db.runGroup(group)
+	if err != nil && len(group) > 1 && slices.ContainsFunc(group, func(j *job) bool { return damaged(j.err) }) {
+		for _, j := range group { // SQLite undid all of them; only who needs the damaged page shall suffer
+			db.commit([]*job{j})
+		}
+		return
+	}
 	for _, j := range group {
 		if j.err == nil && err != nil {
 			j.err = fmt.Errorf("commit: %w", err)

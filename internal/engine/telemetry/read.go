@@ -91,29 +91,38 @@ func (s *Store) Waveform(ctx context.Context, name vigil.Subject, metric vigil.M
 		if w.metric != metric {
 			continue
 		}
-		var blocks []vigil.Waveform
-		err := s.cfg.Series.Scan(ctx, timeKey(w.prefix, lo-int64(maxWaveSpan)), timeKey(w.prefix, hi), func(key, value []byte) error {
-			block, err := decodeWave(value, work)
-			if err != nil {
-				s.quarantined.Add(1)
-				return nil
-			}
-			block.Metric, block.Start = metric, keyTime(key[len(w.prefix):])
-			if block.End() > lo && (w.open == nil || w.open.Start != block.Start) {
-				blocks = append(blocks, block)
-			}
-			return nil
-		})
+		blocks, err := s.blocks(ctx, &w, lo, hi, work)
 		if err != nil {
 			return nil, err
 		}
-		if w.open != nil {
-			blocks = append(blocks, *w.open)
-		}
-		out = append(out, untangle(blocks)...)
+		out = append(out, blocks...)
 	}
 	slices.SortStableFunc(out, func(a, b vigil.Waveform) int { return cmp.Compare(a.Start, b.Start) })
 	return out, nil
+}
+
+// blocks returns what a copy of a waveform and the store hold in [lo, hi), in order of their start.
+func (s *Store) blocks(ctx context.Context, w *wave, lo, hi int64, work *scratch) ([]vigil.Waveform, error) {
+	var blocks []vigil.Waveform
+	err := s.cfg.Series.Scan(ctx, timeKey(w.prefix, lo-int64(maxWaveSpan)), timeKey(w.prefix, hi), func(key, value []byte) error {
+		block, err := decodeWave(value, work)
+		if err != nil {
+			s.quarantined.Add(1)
+			return nil
+		}
+		block.Metric, block.Start = w.metric, keyTime(key[len(w.prefix):])
+		if block.End() > lo && (w.open == nil || w.open.Start != block.Start) {
+			blocks = append(blocks, block)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.open != nil {
+		blocks = append(blocks, *w.open)
+	}
+	return untangle(blocks), nil
 }
 
 // Events returns the subject's events of the kinds in [from, to), in order of time; no kinds mean all.

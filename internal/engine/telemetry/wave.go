@@ -123,20 +123,25 @@ func untangle(blocks []vigil.Waveform) []vigil.Waveform {
 	slices.SortStableFunc(blocks, func(a, b vigil.Waveform) int { return cmp.Compare(a.Start, b.Start) })
 	out := blocks[:0]
 	for _, b := range blocks {
-		if n := len(out); n > 0 {
-			before := &out[n-1]
-			over := (before.End() - b.Start + b.Period/2) / b.Period
-			if same := before.Period == b.Period && before.Scale == b.Scale && before.Offset == b.Offset; same && over > 0 {
-				if over >= int64(len(b.Data)) {
-					continue
-				}
-				b.Data = b.Data[over:]
-				b.Start += over * b.Period
-			}
+		if n := len(out); n == 0 || cutBehind(&b, &out[n-1]) {
+			out = append(out, b)
 		}
-		out = append(out, b)
 	}
 	return out
+}
+
+// cutBehind takes off what the block before holds already; false when nothing is left.
+func cutBehind(b, before *vigil.Waveform) bool {
+	over := (before.End() - b.Start + b.Period/2) / b.Period
+	if same := before.Period == b.Period && before.Scale == b.Scale && before.Offset == b.Offset; !same || over <= 0 {
+		return true
+	}
+	if over >= int64(len(b.Data)) {
+		return false
+	}
+	b.Data = b.Data[over:]
+	b.Start += over * b.Period
+	return true
 }
 
 // openWave copies the block that grows when it overlaps [lo, hi), for a reader.

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/vigil-health/vigil"
@@ -100,8 +101,22 @@ func list(v any) []any {
 		return nil
 	case []any:
 		return x
+	case []fhir.Resource:
+		return boxed(x)
+	case []map[string]any:
+		return boxed(x)
+	case []string:
+		return boxed(x)
 	}
 	return []any{v}
+}
+
+func boxed[T any](items []T) []any {
+	out := make([]any, len(items))
+	for i, it := range items {
+		out[i] = it
+	}
+	return out
 }
 
 func index(items []any, i int) any {
@@ -166,11 +181,19 @@ func (e *encoder) primitive(el fhir.Element, value, shadow any, path string, dep
 			s = "true"
 		}
 		text = &s
+	case int:
+		s := strconv.Itoa(x)
+		text = &s
 	}
 	if text == nil && o == nil {
 		return nil
 	}
 	e.open(el.Name, "Element", o, text)
+	if o["extension"] == nil && (len(o) == 0 || len(o) == 1 && o["id"] != nil) {
+		e.b.Truncate(e.b.Len() - len(">"))
+		e.b.WriteString("/>")
+		return nil
+	}
 	if err := e.children(o, "Element", path, depth+1); err != nil {
 		return err
 	}
