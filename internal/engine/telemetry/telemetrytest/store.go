@@ -33,6 +33,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"DeniesStrangers", deniesStrangers},
 		{"ConsumersSeeOrder", consumersSeeOrder},
 		{"SubscriptionsDropTheOldest", subscriptionsDrop},
+		{"SubscriptionsKeepToWhatOneMaySee", subscriptionsAsOne},
 		{"RefusesWhatCannotBe", refusesWhatCannotBe},
 		{"Erases", erases},
 		{"BucketsKeepPeaks", bucketsKeepPeaks},
