@@ -36,7 +36,7 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if o.MemTable == 0 {
 		o.MemTable = 32 << 20
 	}
-	seen, err := newestWritten(dir, o)
+	seen, torn, err := newestWritten(dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,10 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if next := l.next.Load(); seen > next {
 		l.lost.Add(seen - next)
 		l.log.Error("the end of the telemetry log is damaged", "records", seen-next)
+	}
+	if next := l.next.Load(); torn && seen <= next {
+		l.lost.Add(1)
+		l.log.Warn("the last record of the telemetry log is there in part; unless the power was lost while it was written, the disk is damaged")
 	}
 	l.next.Store(max(l.next.Load(), seen+1))
 	return l, nil
