@@ -113,11 +113,11 @@ func (d *Desk) Restore(ctx context.Context) error {
 func (d *Desk) rebase(a *vigil.Alarm, now time.Time) {
 	if a.Next != nil {
 		next := *a.Next
-		next.At = now.Add(min(next.At.Sub(now), longestWait(d.chains[a.Chain])))
+		next.At = now.Add(min(next.At.Round(0).Sub(now), longestWait(d.chains[a.Chain])))
 		a.Next = &next
 	}
 	if !a.AudioPausedTil.IsZero() {
-		a.AudioPausedTil = now.Add(min(a.AudioPausedTil.Sub(now), audioPauseMax))
+		a.AudioPausedTil = now.Add(min(a.AudioPausedTil.Round(0).Sub(now), audioPauseMax))
 	}
 }
 

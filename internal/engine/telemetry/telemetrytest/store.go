@@ -39,6 +39,8 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"TellsGaps", tellsGaps},
 		{"ReplayHasNoFurtherEffect", replayTwice},
 		{"AgreesWithModel", agreesWithModel},
+		{"AgreesOnEverything", agreesOnEverything},
+		{"ClockJumps", clockJumps},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
