@@ -36,6 +36,7 @@ lint: ui
 	$(GO) vet ./...
 
 test-go: ui ## unit, contract and story tests
+	scripts/services.sh
 	$(GO) test ./...
 
 test-ui: web/node_modules/.installed ## types and unit tests of the UI

@@ -96,6 +96,7 @@ func (c *deviceTryCmd) profile() (*catalog.Profile, error) {
 
 type userCmd struct {
 	SetupToken setupTokenCmd `cmd:"" help:"Make a fresh setup token for the first account (stop Vigil first)."`
+	Token      tokenCmd      `cmd:"" help:"API tokens for programs that read, Grafana for example."`
 }
 
 type setupTokenCmd struct {

@@ -26,14 +26,16 @@ type program struct {
 	Verbose bool             `short:"v" help:"Log what happens in detail."`
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Serve  serveCmd  `cmd:"" default:"withargs" help:"Run Vigil (the default). Starts without any configuration."`
-	Demo   demoCmd   `cmd:"" help:"Run Vigil with a simulated hospital, to look around."`
-	Replay replayCmd `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
-	Story  storyCmd  `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
-	Device deviceCmd `cmd:"" help:"Device profiles: list, try."`
-	Doctor doctorCmd `cmd:"" help:"Say in plain words what is wrong with an installation."`
-	User   userCmd   `cmd:"" help:"Accounts: setup-token."`
-	Bench  benchCmd  `cmd:"" help:"Measure this machine: ingest, alarm, start."`
+	Serve     serveCmd     `cmd:"" default:"withargs" help:"Run Vigil (the default). Starts without any configuration."`
+	Demo      demoCmd      `cmd:"" help:"Run Vigil with a simulated hospital, to look around."`
+	Replay    replayCmd    `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
+	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
+	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
+	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
+	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
+	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
+	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`
+	Bench     benchCmd     `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 
 // gcPercent trades memory for CPU: what a message allocates is dead within milliseconds, so that collecting half as

@@ -20,7 +20,15 @@ type Value struct {
 	High   int64     // date: first microsecond after
 	Min    float64   // number, quantity
 	Max    float64   //
+	Parts  []Value   // composite; of a special position its latitude and longitude as numbers
 }
+
+// Suffixes of Param for rows that a modifier asks for.
+const (
+	SuffixText       = ":text"       // Kind text: what people read beside a code
+	SuffixIdentifier = ":identifier" // Kind token: a reference's identifier
+	SuffixOfType     = ":of-type"    // Kind token: an identifier's type, with Code "type code|value"
+)
 
 // The open ends of a date range, in microseconds.
 const (
@@ -32,6 +40,7 @@ const (
 type path struct {
 	steps []pathStep
 	typ   string
+	top   bool // of a composite's part: begins at the resource
 }
 
 type pathStep struct {
@@ -43,6 +52,7 @@ type pathStep struct {
 func parsePath(s string) path {
 	s, typ, _ := cutLast(s, "=")
 	p := path{typ: typ}
+	s, p.top = strings.CutPrefix(s, "/")
 	for part := range strings.SplitSeq(s, ".") {
 		key, filter, _ := strings.Cut(strings.TrimSuffix(part, "]"), "[")
 		st := pathStep{key: key}
@@ -78,6 +88,9 @@ func Index(r Resource) []Value {
 func (p *Param) Values(r Resource) []Value { return p.appendValues(nil, r) }
 
 func (p *Param) appendValues(out []Value, r Resource) []Value {
+	if p.Kind == ParamComposite {
+		return p.appendComposite(out, r)
+	}
 	for i := range p.paths {
 		p.walk(map[string]any(r), p.paths[i].steps, func(v any, st pathStep) {
 			out = p.appendValue(out, v, p.paths[i].typ, st.target)
@@ -111,10 +124,10 @@ func (p *Param) walk(v map[string]any, steps []pathStep, found func(any, pathSte
 }
 
 func (p *Param) appendValue(out []Value, v any, typ, target string) []Value {
-	row := Value{Param: p.Key(), Kind: p.Kind}
+	row := Value{Param: p.key, Kind: p.Kind}
 	switch p.Kind {
 	case ParamToken:
-		return appendTokens(out, row, v, typ)
+		return appendTexts(appendTokens(out, row, v, typ), row, v, typ)
 	case ParamString:
 		return appendStrings(out, row, v, typ)
 	case ParamReference:
@@ -129,6 +142,99 @@ func (p *Param) appendValue(out []Value, v any, typ, target string) []Value {
 	case ParamURI:
 		if row.Text, _ = v.(string); row.Text != "" {
 			out = append(out, row)
+		}
+	case ParamSpecial:
+		return appendPosition(out, row, v)
+	}
+	return out
+}
+
+func appendPosition(out []Value, row Value, v any) []Value {
+	at := object(v)
+	lat, okLat := at.Num("latitude")
+	lon, okLon := at.Num("longitude")
+	if !okLat || !okLon {
+		return out
+	}
+	row.Parts = []Value{{Kind: ParamNumber, Min: lat, Max: lat}, {Kind: ParamNumber, Min: lon, Max: lon}}
+	return append(out, row)
+}
+
+// Below reports whether a composite's parts belong together below an element.
+func (p *Param) Below() bool { return p.root != "" }
+
+// maxPairs bounds the rows that one element of a composite makes.
+const maxPairs = 64
+
+// appendComposite adds a row for every combination of the parts of one element.
+func (p *Param) appendComposite(out []Value, r Resource) []Value {
+	if p.root == "" {
+		return out
+	}
+	p.walk(map[string]any(r), []pathStep{{key: p.root}}, func(item any, _ pathStep) {
+		o := object(item)
+		rows := []Value{{Param: p.key, Kind: ParamComposite}}
+		for i, paths := range p.parts {
+			var next []Value
+			for _, v := range partValues(p.Parts[i], paths, o, r) {
+				for _, row := range rows {
+					row.Parts = append(row.Parts[:len(row.Parts):len(row.Parts)], v)
+					next = append(next, row)
+				}
+			}
+			if rows = next; len(rows) > maxPairs {
+				rows = rows[:maxPairs]
+			}
+		}
+		out = append(out, rows...)
+	})
+	return out
+}
+
+func partValues(kind ParamKind, paths []path, element, r Resource) (out []Value) {
+	part := &Param{Kind: kind}
+	for _, path := range paths {
+		from := element
+		if path.top {
+			from = r
+		}
+		part.walk(map[string]any(from), path.steps, func(v any, st pathStep) {
+			for _, found := range part.appendValue(nil, v, path.typ, st.target) {
+				if found.Kind == kind {
+					found.Param = ""
+					out = append(out, found)
+				}
+			}
+		})
+	}
+	return out
+}
+
+// appendTexts adds what people read beside a code, for ":text", and the type of an identifier, for ":of-type".
+func appendTexts(out []Value, row Value, v any, typ string) []Value {
+	o, _ := v.(map[string]any)
+	text := func(s any) {
+		if t, _ := s.(string); t != "" {
+			out = append(out, Value{Param: row.Param + SuffixText, Kind: ParamText, Text: t})
+		}
+	}
+	switch typ {
+	case "CodeableConcept":
+		text(o["text"])
+		codings, _ := o["coding"].([]any)
+		for _, c := range codings {
+			text(object(c)["display"])
+		}
+	case "Coding":
+		text(o["display"])
+	case "Identifier":
+		concept := object(o["type"])
+		text(concept["text"])
+		value, _ := o["value"].(string)
+		for _, c := range concept.List("coding") {
+			if code := c.Str("code"); code != "" && value != "" {
+				out = append(out, Value{Param: row.Param + SuffixOfType, Kind: ParamToken, System: c.Str("system"), Code: code + "|" + value})
+			}
 		}
 	}
 	return out
@@ -205,6 +311,9 @@ func appendReference(out []Value, row Value, v any, typ, target string) []Value 
 		return append(out, row)
 	}
 	o, _ := v.(map[string]any)
+	if id := object(o["identifier"]); id.Str("value") != "" && typ == "Reference" {
+		out = append(out, Value{Param: row.Param + SuffixIdentifier, Kind: ParamToken, System: id.Str("system"), Code: id.Str("value")})
+	}
 	text, _ := o["reference"].(string)
 	if typ == "Attachment" {
 		text, _ = o["url"].(string)
@@ -270,5 +379,5 @@ func (p *Param) PlainCode() bool {
 			return false
 		}
 	}
-	return true
+	return p.Kind == ParamToken
 }

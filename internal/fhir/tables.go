@@ -6,17 +6,20 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
 
 // r4 is the table of FHIR R4 4.0.1, made by ./gen from the official definitions. One fact a line:
 //
-//	T type kind                              R resource, A abstract resource, C datatype, B part of a type
-//	E element min max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
+//	T type kind base                         R resource, A abstract resource, C datatype, B part of a type, P primitive
+//	E element min[s] max type|type [value set]  an element of the type above; "@" names a part, ">" the reference targets
+//	K key severity expression <tab> human    an invariant of the type or element above; e error, w warning
 //	P type param kind path|path [target …]   a search parameter; each path ends in "=" and the type found there
+//	M type param whole root kind:path …      a composite: see Param.Whole; the parts that belong together below root
 //	C type param …                           the parameters that put a resource into a Patient's compartment
-//	V name code …                            a value set with a required binding
+//	V name =system code … =system code …     a value set with a required binding
 //
 //go:embed r4.txt.gz
 var r4 []byte
@@ -26,9 +29,14 @@ type element struct {
 	name     string // as in the definition, without "[x]"
 	choice   bool
 	required bool
+	summary  bool // part of the short form of its resource
 	list     bool
+	min, max int // max -1 is any number
 	types    []typeRef
-	codes    map[string]bool // required binding; nil when open
+	bound    string // required binding: the name of its value set
+	set      *ValueSet
+	rules    []Rule
+	member   Member
 }
 
 type typeRef struct {
@@ -44,9 +52,14 @@ type field struct {
 
 type structure struct {
 	name     string
-	kind     byte // R, A, C or B
+	kind     byte // R, A, C, B or P
+	baseName string
+	base     *structure
 	elements []*element
 	fields   map[string]field
+	members  map[string]*Member // by name in FHIRPath: "value" for value[x]
+	rules    []Rule
+	handle   *Type
 }
 
 // ParamKind is the type of a search parameter.
@@ -61,6 +74,10 @@ const (
 	ParamQuantity  ParamKind = "quantity"
 	ParamNumber    ParamKind = "number"
 	ParamURI       ParamKind = "uri"
+	ParamComposite ParamKind = "composite"
+	ParamSpecial   ParamKind = "special" // Location.near
+	// ParamText is no parameter's kind but that of rows for ":text": what people read beside a code.
+	ParamText ParamKind = "text"
 )
 
 // Param is one search parameter of a resource type.
@@ -68,12 +85,19 @@ type Param struct {
 	Type    string // resource type, "Resource" for those that every type has
 	Name    string
 	Kind    ParamKind
-	Targets []string // of a reference; empty means any
-	paths   []path
+	Targets []string    // of a reference; empty means any
+	Parts   []ParamKind // of a composite
+	// Whole names the parameters of a composite that are asked of the resource itself, which it satisfies when it
+	// satisfies each; nil when its parts belong together below an element only.
+	Whole []string
+	key   string
+	paths []path
+	root  string // of a composite: the element whose parts belong together; "" for none
+	parts [][]path
 }
 
 // Key returns "Type.name", the name under which stores keep the parameter's rows.
-func (p *Param) Key() string { return p.Type + "." + p.Name }
+func (p *Param) Key() string { return p.key }
 
 type definitions struct {
 	types        map[string]*structure
@@ -81,6 +105,7 @@ type definitions struct {
 	params       map[string]map[string]*Param
 	sorted       map[string][]*Param
 	compartments map[string][]string
+	sets         map[string]*ValueSet
 }
 
 var tables = sync.OnceValue(func() *definitions { return load(r4) })
@@ -103,59 +128,66 @@ func SearchParam(typ, name string) (*Param, bool) {
 	return p, ok
 }
 
-// SearchParams returns the type's parameters in alphabetical order, first those that every type has. Read only.
+// SearchParams returns the type's parameters in alphabetical order, first those that every type has; of "Resource" those
+// that every type has. Read only.
 func SearchParams(typ string) []*Param { return tables().sorted[typ] }
 
 // CompartmentParams returns the reference parameters that put a resource of the type into a Patient's compartment.
 func CompartmentParams(typ string) []string { return tables().compartments[typ] }
 
 func load(zipped []byte) *definitions {
-	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}}
+	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}, sets: map[string]*ValueSet{}}
 	zr, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		panic("fhir: the embedded table is damaged: " + err.Error()) // impossible: it is part of the program
 	}
 	var current *structure
-	bound := map[*element]string{}
-	sets := map[string]map[string]bool{}
+	var el *element
 	lines := bufio.NewScanner(zr)
 	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
 		switch f[0] {
 		case "T":
-			current = &structure{name: f[1], kind: f[2][0], fields: map[string]field{}}
+			current, el = &structure{name: f[1], kind: f[2][0], baseName: f[3], fields: map[string]field{}, members: map[string]*Member{}}, nil
 			d.types[f[1]] = current
 			if current.kind == 'R' {
 				d.resources = append(d.resources, f[1])
 			}
 		case "E":
-			el := current.add(f)
-			if len(f) > 5 {
-				bound[el] = f[5]
+			el = current.add(f)
+		case "K":
+			if r := parseRule(lines.Text()); el != nil {
+				el.rules = append(el.rules, r)
+			} else {
+				current.rules = append(current.rules, r)
 			}
 		case "P":
 			d.addParam(f)
+		case "M":
+			d.addComposite(f)
 		case "C":
 			d.compartments[f[1]] = f[2:]
 		case "V":
-			set := make(map[string]bool, len(f)-2)
-			for _, c := range f[2:] {
-				set[c] = true
-			}
-			sets[f[1]] = set
+			d.sets[f[1]] = newValueSet(f[1], f[2:])
 		}
-	}
-	for el, name := range bound {
-		el.codes = sets[name]
 	}
 	slices.Sort(d.resources)
 	d.sortParams()
+	d.link()
 	return d
 }
 
 func (s *structure) add(f []string) *element {
-	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: f[2] != "0", list: f[3] != "1" && f[3] != "0"}
+	least, summary := strings.CutSuffix(f[2], "s")
+	el := &element{name: strings.TrimSuffix(f[1], "[x]"), required: least != "0", summary: summary, list: f[3] != "1" && f[3] != "0", max: -1}
+	el.min, _ = strconv.Atoi(least)
+	if f[3] != "*" {
+		el.max, _ = strconv.Atoi(f[3])
+	}
+	if len(f) > 5 {
+		el.bound = f[5]
+	}
 	el.choice = el.name != f[1]
 	if len(f) > 4 {
 		for t := range strings.SplitSeq(f[4], "|") {
@@ -171,18 +203,45 @@ func (s *structure) add(f []string) *element {
 	for _, t := range el.types {
 		name := el.name
 		if el.choice {
-			name += strings.ToUpper(t.code[:1]) + t.code[1:]
+			name += upper(t.code)
 		}
 		s.fields[name] = field{el: el, typ: t}
 	}
 	return el
 }
 
+// upper returns a type's code as it stands in the JSON name of a choice.
+func upper(code string) string { return strings.ToUpper(code[:1]) + code[1:] }
+
 func (d *definitions) addParam(f []string) {
-	p := &Param{Type: f[1], Name: f[2], Kind: ParamKind(f[3]), Targets: f[5:]}
-	for s := range strings.SplitSeq(f[4], "|") {
-		p.paths = append(p.paths, parsePath(s))
+	d.put(&Param{Type: f[1], Name: f[2], Kind: ParamKind(f[3]), Targets: f[5:], paths: parsePaths(f[4])})
+}
+
+func (d *definitions) addComposite(f []string) {
+	p := &Param{Type: f[1], Name: f[2], Kind: ParamComposite}
+	if f[3] != "-" {
+		p.Whole = strings.Split(f[3], ",")
 	}
+	if f[4] != "-" {
+		p.root = f[4]
+	}
+	for _, part := range f[5:] {
+		kind, paths, _ := strings.Cut(part, ":")
+		p.Parts = append(p.Parts, ParamKind(kind))
+		p.parts = append(p.parts, parsePaths(paths))
+	}
+	d.put(p)
+}
+
+func parsePaths(s string) (out []path) {
+	for one := range strings.SplitSeq(s, "|") {
+		out = append(out, parsePath(one))
+	}
+	return out
+}
+
+func (d *definitions) put(p *Param) {
+	p.key = p.Type + "." + p.Name
 	if d.params[p.Type] == nil {
 		d.params[p.Type] = map[string]*Param{}
 	}
@@ -200,6 +259,7 @@ func (d *definitions) sortParams() {
 		return out
 	}
 	common := list(d.params["Resource"])
+	d.sorted["Resource"] = common
 	for _, typ := range d.resources {
 		d.sorted[typ] = append(slices.Clone(common), list(d.params[typ])...)
 	}

@@ -1,7 +1,6 @@
 package fhir
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -18,18 +17,42 @@ const maxFaults = 100
 
 // Validate checks structure: known elements, how often they may come, the form of primitives, required codes and the
 // types that references may name. It returns every fault with its place ("Observation.component[0].code"), nil when
-// there is none. It checks no invariants and no profiles.
+// there is none. It checks no invariants and no profiles: package conformance does.
 func Validate(r Resource) []vigil.Fault {
+	var out []vigil.Fault
+	for _, p := range Problems(r) {
+		out = append(out, vigil.Fault{Path: p.Path, Msg: p.Msg})
+	}
+	return out
+}
+
+// Problem is one fault of structure.
+type Problem struct {
+	Path string // by JSON names: "Observation.component[0].valueQuantity.value"
+	Code string // an IssueType: structure, required, value, code-invalid, too-costly
+	Msg  string
+}
+
+// The kinds of structural fault, words of the value set issue-type.
+const (
+	codeStructure = "structure"
+	codeRequired  = "required"
+	codeValue     = "value"
+	codeInvalid   = "code-invalid"
+)
+
+// Problems is Validate with the kind of each fault.
+func Problems(r Resource) []Problem {
 	v := &validator{}
 	v.resource(r, r.Type(), 0)
 	return v.faults
 }
 
-type validator struct{ faults []vigil.Fault }
+type validator struct{ faults []Problem }
 
-func (v *validator) fault(path, format string, args ...any) {
+func (v *validator) fault(code, path, format string, args ...any) {
 	if len(v.faults) < maxFaults {
-		v.faults = append(v.faults, vigil.Fault{Path: path, Msg: fmt.Sprintf(format, args...)})
+		v.faults = append(v.faults, Problem{Path: path, Code: code, Msg: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -37,9 +60,9 @@ func (v *validator) resource(o map[string]any, path string, depth int) {
 	typ, _ := o["resourceType"].(string)
 	switch {
 	case typ == "":
-		v.fault(path, "resourceType is missing")
+		v.fault(codeStructure, path, "resourceType is missing")
 	case !KnownType(typ):
-		v.fault(path, "resource type %q is not known in R4", typ)
+		v.fault(codeStructure, path, "resource type %q is not known in R4", typ)
 	default:
 		v.object(o, tables().types[typ], path, depth)
 	}
@@ -47,11 +70,11 @@ func (v *validator) resource(o map[string]any, path string, depth int) {
 
 func (v *validator) object(o map[string]any, t *structure, path string, depth int) {
 	if depth > maxDepth {
-		v.fault(path, "nested deeper than %d levels", maxDepth)
+		v.fault("too-costly", path, "nested deeper than %d levels", maxDepth)
 		return
 	}
 	if len(o) == 0 {
-		v.fault(path, "an object may not be empty")
+		v.fault(codeStructure, path, "an object may not be empty")
 	}
 	for _, key := range sortedKeys(o) {
 		if key == "resourceType" && t.kind == 'R' {
@@ -68,22 +91,22 @@ func (v *validator) object(o map[string]any, t *structure, path string, depth in
 func (v *validator) count(o map[string]any, el *element, path string) {
 	if !el.choice {
 		if el.required && o[el.name] == nil && o["_"+el.name] == nil {
-			v.fault(path+"."+el.name, "is required")
+			v.fault(codeRequired, path+"."+el.name, "is required")
 		}
 		return
 	}
 	n := 0
 	for _, t := range el.types {
-		name := el.name + strings.ToUpper(t.code[:1]) + t.code[1:]
+		name := el.name + upper(t.code)
 		if o[name] != nil || o["_"+name] != nil {
 			n++
 		}
 	}
 	if n > 1 {
-		v.fault(path+"."+el.name+"[x]", "may have one type only, %d are given", n)
+		v.fault(codeStructure, path+"."+el.name+"[x]", "may have one type only, %d are given", n)
 	}
 	if n == 0 && el.required {
-		v.fault(path+"."+el.name+"[x]", "is required")
+		v.fault(codeRequired, path+"."+el.name+"[x]", "is required")
 	}
 }
 
@@ -91,7 +114,7 @@ func (v *validator) element(o map[string]any, t *structure, key, path string, de
 	name, shadow := strings.CutPrefix(key, "_")
 	f, ok := t.fields[name]
 	if !ok || shadow && !isPrimitive(f.typ.code) {
-		v.fault(path, "is not an element of %s", t.name)
+		v.fault(codeStructure, path, "is not an element of %s", t.name)
 		return
 	}
 	if shadow {
@@ -102,13 +125,16 @@ func (v *validator) element(o map[string]any, t *structure, key, path string, de
 	items, isList := value.([]any)
 	switch {
 	case f.el.list && !isList:
-		v.fault(path, "must be a list")
+		v.fault(codeStructure, path, "must be a list")
 	case f.el.list && len(items) == 0:
-		v.fault(path, "a list may not be empty")
+		v.fault(codeStructure, path, "a list may not be empty")
 	case f.el.list:
 		pair := "_" + name
 		if shadow {
 			pair = name
+		}
+		if other, _ := o[pair].([]any); other != nil && len(other) != len(items) && !shadow {
+			v.fault(codeStructure, path, "has %d values and %d extensions: the lists must be equally long, with null in the gaps", len(items), len(other))
 		}
 		for i, item := range items {
 			if item == nil && isPrimitiveList(o[pair], i) {
@@ -117,7 +143,7 @@ func (v *validator) element(o map[string]any, t *structure, key, path string, de
 			v.value(item, f, fmt.Sprintf("%s[%d]", path, i), depth)
 		}
 	case isList:
-		v.fault(path, "may not be a list")
+		v.fault(codeStructure, path, "may not be a list")
 	default:
 		v.value(value, f, path, depth)
 	}
@@ -132,15 +158,15 @@ func (v *validator) value(value any, f field, path string, depth int) {
 	code := f.typ.code
 	if isPrimitive(code) {
 		if msg := checkPrimitive(code, value); msg != "" {
-			v.fault(path, "%s", msg)
-		} else if s, _ := value.(string); f.el.codes != nil && !f.el.codes[s] {
-			v.fault(path, "code %q is not in the required value set (%s)", s, someCodes(f.el.codes))
+			v.fault(codeValue, path, "%s", msg)
+		} else if s, _ := value.(string); f.el.set != nil && !f.el.set.Holds("", s) {
+			v.fault(codeInvalid, path, "code %q is not in the required value set (%s)", s, f.el.set.Some())
 		}
 		return
 	}
 	o, ok := value.(map[string]any)
 	if !ok {
-		v.fault(path, "must be an object of type %s", code)
+		v.fault(codeStructure, path, "must be an object of type %s", code)
 		return
 	}
 	if code == "Resource" {
@@ -152,9 +178,27 @@ func (v *validator) value(value any, f field, path string, depth int) {
 		return // impossible: the table names only types that it holds
 	}
 	v.object(o, t, path, depth+1)
-	if code == "Reference" {
+	switch {
+	case code == "Reference":
 		v.reference(o, f.typ.targets, path)
+	case f.el.set != nil && code == "Coding":
+		v.binding([]any{o}, f.el.set, path)
+	case f.el.set != nil && code == "CodeableConcept":
+		codings, _ := o["coding"].([]any)
+		v.binding(codings, f.el.set, path)
 	}
+}
+
+// binding checks that one of the codings is in the required value set.
+func (v *validator) binding(codings []any, set *ValueSet, path string) {
+	for _, item := range codings {
+		c, _ := item.(map[string]any)
+		system, _ := c["system"].(string)
+		if code, _ := c["code"].(string); system != "" && set.Holds(system, code) {
+			return
+		}
+	}
+	v.fault(codeInvalid, path, "has no code of the required value set %s (%s)", set.Name, set.Some())
 }
 
 func (v *validator) reference(o map[string]any, targets []string, path string) {
@@ -165,22 +209,10 @@ func (v *validator) reference(o map[string]any, targets []string, path string) {
 	ref := ParseReference(s)
 	switch {
 	case ref.Type == "" || !ValidID(ref.ID):
-		v.fault(path+".reference", "%q is not a reference like Patient/123, a URL or a URN", s)
+		v.fault(codeValue, path+".reference", "%q is not a reference like Patient/123, a URL or a URN", s)
 	case len(targets) > 0 && !slices.Contains(targets, ref.Type):
-		v.fault(path+".reference", "may not refer to a %s, only to %s", ref.Type, strings.Join(targets, ", "))
+		v.fault(codeValue, path+".reference", "may not refer to a %s, only to %s", ref.Type, strings.Join(targets, ", "))
 	}
-}
-
-func someCodes(set map[string]bool) string {
-	codes := make([]string, 0, len(set))
-	for c := range set {
-		codes = append(codes, c)
-	}
-	sort.Strings(codes)
-	if len(codes) > 12 {
-		codes = append(codes[:12], "…")
-	}
-	return strings.Join(codes, ", ")
 }
 
 func sortedKeys(o map[string]any) []string {
@@ -190,97 +222,4 @@ func sortedKeys(o map[string]any) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-func isPrimitive(code string) bool { return code[0] >= 'a' && code[0] <= 'z' }
-
-// checkPrimitive returns what is wrong with a value of a primitive type, "" when nothing is.
-func checkPrimitive(code string, value any) string {
-	switch code {
-	case "boolean":
-		if _, ok := value.(bool); !ok {
-			return "must be true or false"
-		}
-		return ""
-	case "integer", "positiveInt", "unsignedInt", "decimal":
-		n, ok := value.(json.Number)
-		if !ok {
-			return "must be a number"
-		}
-		return checkNumber(code, n)
-	}
-	s, ok := value.(string)
-	if !ok {
-		return "must be a string (" + code + ")"
-	}
-	return checkText(code, s)
-}
-
-func checkNumber(code string, n json.Number) string {
-	if code == "decimal" {
-		if _, err := n.Float64(); err != nil {
-			return "is out of range"
-		}
-		return ""
-	}
-	i, err := n.Int64()
-	switch {
-	case err != nil || i > 1<<31-1 || i < -1<<31:
-		return "must be a whole number of 32 bits"
-	case code == "positiveInt" && i < 1:
-		return "must be 1 or more"
-	case code == "unsignedInt" && i < 0:
-		return "must not be negative"
-	}
-	return ""
-}
-
-func checkText(code, s string) string {
-	if strings.TrimSpace(s) == "" {
-		return "may not be empty"
-	}
-	good := true
-	switch code {
-	case "id":
-		good = ValidID(s)
-	case "code":
-		good = s == strings.TrimSpace(s) && !strings.Contains(s, "  ") && !strings.ContainsAny(s, "\t\r\n")
-	case "uri", "url", "canonical":
-		good = !strings.ContainsAny(s, " \t\r\n")
-	case "oid":
-		good = strings.HasPrefix(s, "urn:oid:")
-	case "uuid":
-		good = strings.HasPrefix(s, "urn:uuid:")
-	case "date":
-		_, _, good = DateRange(s)
-		good = good && !strings.Contains(s, "T")
-	case "dateTime":
-		_, _, good = DateRange(s)
-		good = good && (!strings.Contains(s, "T") || zoned(s))
-	case "instant":
-		_, _, good = DateRange(s)
-		good = good && len(s) >= 20 && zoned(s)
-	case "time":
-		_, _, good = DateRange("2000-01-01T" + s)
-		good = good && len(s) >= 8 && !zoned("2000-01-01T"+s)
-	case "xhtml":
-		good = strings.HasPrefix(strings.TrimSpace(s), "<")
-	}
-	if !good {
-		return fmt.Sprintf("%q is not a valid %s", clip(s), code)
-	}
-	return ""
-}
-
-// zoned reports whether a date with a time names seconds and a time zone, as FHIR wants it.
-func zoned(s string) bool {
-	_, clock, _ := strings.Cut(s, "T")
-	return len(clock) > 8 && (strings.HasSuffix(clock, "Z") || strings.ContainsAny(clock, "+-"))
-}
-
-func clip(s string) string {
-	if len(s) > 40 {
-		return strings.ToValidUTF8(s[:40], "") + "…"
-	}
-	return s
 }

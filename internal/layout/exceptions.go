@@ -12,6 +12,7 @@ func Exceptions() map[string]string {
 // PureLibraries are the third-party modules that the engine and the words may import: they do no I/O.
 func PureLibraries() []string {
 	return []string{
+		"github.com/cockroachdb/apd/v3", // exact decimals of FHIR
 		"github.com/goccy/go-yaml",
 		"golang.org/x/crypto/argon2",
 		"golang.org/x/text/unicode/norm",

@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
 // Config is everything a site may set. Every field has a default; without any file Vigil starts with all of them.
@@ -24,13 +26,48 @@ type Config struct {
 	MQTTS string `yaml:"mqtts"` // MQTT over TLS; "" is off
 	TURN  string `yaml:"turn"`  // relay for video, UDP and TCP; "" is off
 
-	Devices string        `yaml:"devices"` // directory with the site's own device profiles
-	SMTP    SMTPConfig    `yaml:"smtp"`
-	Webhook WebhookConfig `yaml:"webhook"`
+	Devices   string                `yaml:"devices"`   // directory with the site's own device profiles
+	Retention map[string]KeepConfig `yaml:"retention"` // class of telemetry → how long it is kept; see telemetry.DefaultPolicy
+	SMTP      SMTPConfig            `yaml:"smtp"`
+	Webhook   WebhookConfig         `yaml:"webhook"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
 	Version string `yaml:"-"`
+}
+
+// KeepConfig says how long one class of telemetry is kept, as ages such as "30d", "10y" or "forever". An absent raw is for
+// ever; absent summaries mean that nothing stays after raw.
+type KeepConfig struct {
+	Raw       string `yaml:"raw"`
+	Summaries string `yaml:"summaries"`
+}
+
+// policy returns what telemetry is kept: the defaults with the classes that the site names put over them.
+func (c Config) policy() (telemetry.Policy, error) {
+	p := telemetry.DefaultPolicy()
+	for class, k := range c.Retention {
+		keep := telemetry.Keep{}
+		if k.Raw != "" {
+			age, err := telemetry.ParseAge(k.Raw)
+			if err != nil {
+				return nil, vigil.Errorf(vigil.Invalid, "server.config", "retention.%s.raw: %s", class, vigil.Message(err))
+			}
+			keep.Raw = age
+		}
+		if k.Summaries != "" {
+			age, err := telemetry.ParseAge(k.Summaries)
+			if err != nil {
+				return nil, vigil.Errorf(vigil.Invalid, "server.config", "retention.%s.summaries: %s", class, vigil.Message(err))
+			}
+			keep.Summaries = &age
+		}
+		p[coding.Class(class)] = keep
+	}
+	if err := p.Check(); err != nil {
+		return nil, vigil.Errorf(vigil.Invalid, "server.config", "retention: %s", vigil.Message(err))
+	}
+	return p, nil
 }
 
 // SMTPConfig is the mail server for pages by e-mail.

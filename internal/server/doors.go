@@ -15,9 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/api/exportapi"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
+	"github.com/vigil-health/vigil/internal/api/promapi"
 	"github.com/vigil-health/vigil/internal/api/webapi"
 	"github.com/vigil-health/vigil/internal/driver/turn"
+	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/protocol/mqtt"
 	"github.com/vigil-health/vigil/internal/protocol/rest"
@@ -154,6 +157,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	api := d.api.Handler()
 	mux.Handle("/api/", api)
 	mux.Handle("/live", api)
+	d.api.Stream(mux, "GET /api/patients/{id}/telemetry/export", []access.Role{access.Nurse, access.Physician, access.Admin}, d.exporter().Serve)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
@@ -162,6 +166,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	}))
 	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
+	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", d.prometheus(cfg, log)))
 	mux.Handle("/ingest/", d.rest.Handler())
 	mux.Handle("/ingest", d.rest.Handler())
 	mux.HandleFunc("/mqtt", d.mqttSocket)
@@ -170,6 +175,23 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.Handle("/", ui(web.Dist()))
 	return secure(mux)
+}
+
+// exporter hands out telemetry as files.
+func (d *doors) exporter() *exportapi.Exporter {
+	e := d.engines
+	return &exportapi.Exporter{Telemetry: e.Telemetry, Audit: e.Audit, Observations: fhirapi.Observations, Now: time.Now, Known: func(patient string) bool {
+		_, ok := e.Census.Patient(patient)
+		return ok
+	}}
+}
+
+// prometheus is the door for Grafana and its kin.
+func (d *doors) prometheus(cfg Config, log *slog.Logger) http.Handler {
+	door := promapi.New(promapi.Config{Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		door.ServeHTTP(w, d.api.Authenticate(r))
+	}))
 }
 
 // readyz answers 200 while the house serves and acknowledges.

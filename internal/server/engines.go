@@ -73,12 +73,12 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: log}); err != nil {
 		return e, err
 	}
-	if e.Telemetry, err = telemetry.Open(ctx, telemetry.Config{Log: e.log, Series: e.series, Now: time.Now, Logger: log}); err != nil {
-		return e, fmt.Errorf("open telemetry: %w", err)
-	}
 	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
+	if err = e.openTelemetry(ctx, cfg); err != nil {
+		return e, err
+	}
 	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
-	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
+	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
 	}
@@ -86,6 +86,29 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 		return e, err
 	}
 	return e, e.openWatch(ctx, cfg)
+}
+
+func (e *Engines) openTelemetry(ctx context.Context, cfg Config) error {
+	policy, err := cfg.policy()
+	if err != nil {
+		return err
+	}
+	e.Telemetry, err = telemetry.Open(ctx, telemetry.Config{
+		Log: e.log, Series: e.series, Now: time.Now, Logger: e.logger, Policy: policy,
+		Audit: func(ctx context.Context, action string, subject vigil.Subject) {
+			entry := audit.Entry{Action: action, What: string(subject)}
+			if subject.IsPatient() {
+				entry.Subjects = []string{subject.ID()}
+			}
+			if err := e.Audit.Later(ctx, entry); err != nil {
+				e.logger.Warn("audit.telemetry", "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("open telemetry: %w", err)
+	}
+	return nil
 }
 
 // openDevices reads the catalogue and the registry and lays the path of a sample.

@@ -43,6 +43,11 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 	add("data", true, "%s can be written", cfg.Data)
 	free := diskFree(cfg.Data)
 	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
+	if policy, err := cfg.policy(); err != nil {
+		add("retention", false, "%s", vigil.Message(err))
+	} else {
+		add("retention", true, "telemetry is kept, unless an administrator decided otherwise: %s", policy)
+	}
 	db, err := sqlite.Open(cfg.path("records.db"))
 	if err != nil {
 		add("records", false, "the record store cannot be opened: %v. Restore records.db from a backup, or move it away to start anew", err)

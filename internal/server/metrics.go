@@ -53,6 +53,13 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(desc("telemetry_queue", "Reports that wait for the disk."), float64(h.QueueLen))
 	count(desc("records_damaged_total", "Reads of records that met a damaged page and were refused."), float64(m.e.db.Health().Damaged))
 	count(desc("telemetry_damaged_total", "Damaged records met and left out."), float64(h.Quarantined))
+	count(desc("telemetry_expired_total", "Samples, waveforms and events that arrived older than is kept."), float64(h.Retention.Expired))
+	gauge(desc("telemetry_holds", "Legal holds."), float64(h.Retention.Held))
+	blocks, bytes := desc("telemetry_dropped_blocks_total", "Stored blocks that retention dropped.", "class"), desc("telemetry_dropped_bytes_total", "Bytes that retention dropped.", "class")
+	for class, n := range h.Retention.Dropped {
+		count(blocks, float64(n.Blocks), string(class))
+		count(bytes, float64(n.Bytes), string(class))
+	}
 	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
 	defer cancel()
 	if counts, err := m.e.db.Quarantine().Counts(ctx, ""); err == nil {

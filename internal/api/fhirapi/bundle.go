@@ -1,9 +1,11 @@
 package fhirapi
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -105,6 +107,13 @@ func (d *door) subrequest(r *http.Request, e fhir.Resource) (*http.Request, erro
 	if res != nil {
 		text = fhir.Encode(res)
 	}
+	if media := fhir.Resource(res).Str("contentType"); sub.Method == http.MethodPatch && media != "" {
+		if text, err = base64.StdEncoding.DecodeString(fhir.Resource(res).Str("data")); err != nil {
+			return nil, vigil.Errorf(vigil.Invalid, "fhir.batch", "the Binary with the patch holds no base64 data")
+		}
+		sub.Header.Set("Content-Type", media)
+	}
+	sub.ContentLength = int64(len(text))
 	sub.Body = http.MaxBytesReader(nil, readCloser(text), maxBody)
 	return sub, nil
 }
@@ -122,6 +131,9 @@ type transaction struct {
 
 func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, error) {
 	t := &transaction{d: d, r: r, entries: entries, out: make([]fhir.Resource, len(entries)), ids: map[string]string{}}
+	if conditional(entries) {
+		defer d.turns.take("transaction")()
+	}
 	for i := range entries {
 		if err := t.plan(i); err != nil {
 			return answer{}, at(i, err)
@@ -160,6 +172,13 @@ func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, er
 	return answer{status: http.StatusOK, resource: response("transaction-response", t.out)}, nil
 }
 
+// conditional reports whether a transaction asks before it writes: such ones come one after the other.
+func conditional(entries []fhir.Resource) bool {
+	return slices.ContainsFunc(entries, func(e fhir.Resource) bool {
+		return e.Str("request.ifNoneExist") != "" || e.Str("request.method") != "GET" && strings.Contains(e.Str("request.url"), "?")
+	})
+}
+
 func at(i int, err error) error {
 	place := fmt.Sprintf("Bundle.entry[%d]", i)
 	if vigil.KindOf(err) != vigil.Invalid {
@@ -173,57 +192,146 @@ func at(i int, err error) error {
 // plan reads one entry and names what it will write.
 func (t *transaction) plan(i int) error {
 	e := t.entries[i]
-	method, target := e.Str("request.method"), strings.TrimPrefix(e.Str("request.url"), "/")
+	target, cond, conditional := strings.Cut(strings.Trim(e.Str("request.url"), "/"), "?")
 	typ, id, _ := strings.Cut(target, "/")
+	method := e.Str("request.method")
+	if method == "GET" || method == "HEAD" {
+		return nil
+	}
+	if !fhir.KnownType(typ) {
+		return vigil.Errorf(vigil.Invalid, "fhir.transaction", "request.url %s names no resource type", quote(e.Str("request.url")))
+	}
 	match, err := ifMatch(e.Str("request.ifMatch"))
 	if err != nil {
 		return err
 	}
 	res, _ := e["resource"].(map[string]any)
-	w := record.Write{Op: record.OpUpdate, Resource: res, IfMatch: match}
-	switch method {
-	case "GET":
-		return nil
-	case "DELETE":
-		w = record.Write{Op: record.OpDelete, Type: typ, ID: id}
-	case "PUT":
-		if res == nil || w.Resource.Type() != typ {
-			return vigil.Errorf(vigil.Invalid, "fhir.transaction", "the resource is missing or not of the type of request.url")
-		}
-		if err := sameID(res, id); err != nil {
+	x := entry{i: i, typ: typ, id: id, res: res, match: match}
+	if conditional {
+		if x.found, err = t.d.only(t.r, typ, cond); err != nil {
 			return err
 		}
-	case "POST":
-		if res == nil || w.Resource.Type() != target {
-			return vigil.Errorf(vigil.Invalid, "fhir.transaction", "the resource is missing or not of the type of request.url")
-		}
-		if cond := e.Str("request.ifNoneExist"); cond != "" {
-			found, err := t.d.only(t.r, typ, cond)
-			if err != nil {
-				return err
-			}
-			if found != nil {
-				t.ids[e.Str("fullUrl")] = found.Ref()
-				a := t.d.written(t.r, http.StatusOK, found)
-				a.json = nil
-				t.out[i] = entryOf(a)
-				return nil
-			}
-		}
-		w.Op = record.OpCreate
-		w.Resource["id"] = t.d.cfg.Records.NewID()
-		w.KeepID = true
-	default:
-		return vigil.Errorf(vigil.Invalid, "fhir.transaction", "request.method %s is not supported", quote(method))
+		x.conditional = true
 	}
-	if typ == "AuditEvent" {
-		return httpError{http.StatusMethodNotAllowed, "not-supported", "the audit trail is written by the server only"}
+	var w *record.Write
+	switch method {
+	case "DELETE":
+		w, err = t.planDelete(x)
+	case "PUT":
+		w, err = t.planPut(x)
+	case "PATCH":
+		w, err = t.planPatch(x)
+	case "POST":
+		w, err = t.planPost(x)
+	default:
+		err = vigil.Errorf(vigil.Invalid, "fhir.transaction", "request.method %s is not supported", quote(method))
+	}
+	if err != nil || w == nil {
+		return err
+	}
+	if err := writable(typ, id); err != nil {
+		return err
 	}
 	if full := e.Str("fullUrl"); full != "" && w.Resource != nil {
 		t.ids[full] = w.Resource.Ref()
 	}
-	t.writes, t.at = append(t.writes, w), append(t.at, i)
+	t.writes, t.at = append(t.writes, *w), append(t.at, i)
 	return nil
+}
+
+// entry is one write of a transaction: found is what its condition names, nil when nothing does.
+type entry struct {
+	i           int
+	typ, id     string
+	res         fhir.Resource
+	match       int64
+	conditional bool
+	found       *record.Record
+}
+
+func (x *entry) typed() error {
+	if x.res == nil || x.res.Type() != x.typ {
+		return vigil.Errorf(vigil.Invalid, "fhir.transaction", "the resource is missing or not of the type of request.url")
+	}
+	return nil
+}
+
+func (t *transaction) planDelete(x entry) (*record.Write, error) {
+	if x.conditional {
+		if x.found == nil {
+			t.out[x.i] = entryOf(answer{status: http.StatusNoContent})
+			return nil, nil
+		}
+		x.id = x.found.ID
+	}
+	return &record.Write{Op: record.OpDelete, Type: x.typ, ID: x.id, IfMatch: x.match}, nil
+}
+
+func (t *transaction) planPut(x entry) (*record.Write, error) {
+	if err := x.typed(); err != nil {
+		return nil, err
+	}
+	w := &record.Write{Op: record.OpUpdate, Resource: x.res, IfMatch: x.match}
+	switch {
+	case !x.conditional:
+		return w, sameID(x.res, x.id)
+	case x.found != nil && x.res.ID() != "" && x.res.ID() != x.found.ID:
+		return nil, vigil.Errorf(vigil.Invalid, "fhir.transaction", "the condition finds %s, but the resource has the id %s", x.found.Ref(), quote(x.res.ID()))
+	case x.found != nil:
+		x.res["id"] = x.found.ID
+	case x.res.ID() == "":
+		x.res["id"] = t.d.cfg.Records.NewID()
+		w.Op, w.KeepID = record.OpCreate, true
+	}
+	return w, nil
+}
+
+// planPatch applies a patch, which comes as a Binary with a JSON Patch or as FHIRPath Patch Parameters.
+func (t *transaction) planPatch(x entry) (*record.Write, error) {
+	apply, err := patchIn(x.res)
+	if err != nil {
+		return nil, err
+	}
+	if !x.conditional {
+		rec, err := t.d.cfg.Records.Read(t.r.Context(), x.typ, x.id)
+		if err != nil {
+			return nil, err
+		}
+		x.found = &rec
+	}
+	if x.found == nil {
+		return nil, vigil.Errorf(vigil.NotFound, "fhir.transaction", "no %s matches the condition", x.typ)
+	}
+	next, err := patched(x.found, apply)
+	if err != nil {
+		return nil, err
+	}
+	if x.match != 0 && x.match != x.found.Version {
+		return nil, vigil.Errorf(vigil.Conflict, "fhir.transaction", "%s is at version %d, not %d", x.found.Ref(), x.found.Version, x.match)
+	}
+	return &record.Write{Op: record.OpUpdate, Resource: next, IfMatch: x.found.Version}, nil
+}
+
+func (t *transaction) planPost(x entry) (*record.Write, error) {
+	if err := x.typed(); err != nil {
+		return nil, err
+	}
+	e := t.entries[x.i]
+	if cond := e.Str("request.ifNoneExist"); cond != "" {
+		found, err := t.d.only(t.r, x.typ, strings.TrimPrefix(strings.TrimPrefix(cond, x.typ), "?"))
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			t.ids[e.Str("fullUrl")] = found.Ref()
+			a := t.d.written(t.r, http.StatusOK, found)
+			a.json = nil
+			t.out[x.i] = entryOf(a)
+			return nil, nil
+		}
+	}
+	x.res["id"] = t.d.cfg.Records.NewID()
+	return &record.Write{Op: record.OpCreate, Resource: x.res, KeepID: true}, nil
 }
 
 // resolve rewrites every reference that names another entry, or one resource by a search ("Patient?identifier=…").

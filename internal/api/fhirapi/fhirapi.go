@@ -1,4 +1,4 @@
-// Package fhirapi is the FHIR R4 door: REST over records and telemetry as JSON.
+// Package fhirapi is the FHIR R4 door: REST over records and telemetry as JSON and XML.
 //
 // It translates between HTTP and the engines and decides nothing itself: structure and search live in internal/fhir
 // and engine/record, access in engine/access. It authenticates nobody: the principal is in the request's context
@@ -42,17 +42,24 @@ type Config struct {
 const maxBody = 16 << 20
 
 type door struct {
-	cfg Config
+	cfg   Config
+	turns turns
 }
 
 // New returns the door's handler. It may be mounted with or without stripping "/fhir" from the path.
 //
-//	GET    metadata                  capability statement
-//	GET    Type, POST Type/_search   search
-//	POST   Type                      create
-//	GET, PUT, DELETE Type/id         read, update, delete
-//	GET    Type/id/_history[/v]      history, vread
-//	POST   (nothing)                 transaction, batch
+//	GET    metadata                          capability statement
+//	POST   (nothing)                         transaction, batch
+//	GET    (nothing)?…, POST _search         search of several types
+//	GET    _history                          history of everything
+//	GET    Type, POST Type/_search           search
+//	POST   Type                              create
+//	PUT, PATCH, DELETE Type?…                conditional update, patch, delete
+//	GET    Type/_history                     history of a type
+//	GET, PUT, PATCH, DELETE Type/id          read, update, patch, delete
+//	GET    Type/id/_history[/v]              history, vread
+//	GET    Patient/id/Type?…, Patient/id/*   search of a compartment
+//	GET, POST […]/$name                      operations: see operations.go
 func New(cfg Config) http.Handler {
 	if cfg.Base == nil {
 		cfg.Base = base
@@ -63,7 +70,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &door{cfg}
+	return &door{cfg: cfg}
 }
 
 func base(r *http.Request) string {
@@ -85,48 +92,102 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.write(w, r, a)
 }
 
-// answer is what a handler returns: a status with a resource, given decoded or as stored.
+// answer is what a handler returns: a status with a resource, given decoded or as stored, or with raw content.
 type answer struct {
 	status   int
 	resource fhir.Resource
 	json     []byte
+	raw      *raw
 	rec      *record.Record // sets ETag, Last-Modified
 	location string
 }
 
 func (d *door) route(r *http.Request, p []string) (answer, error) {
-	if err := acceptable(r); err != nil {
+	if _, err := accepted(r); err != nil && !(p[0] == "Binary" && len(p) > 1 && wantsRaw(r)) {
 		return answer{}, err
 	}
-	post := r.Method == http.MethodPost
-	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if name := p[len(p)-1]; strings.HasPrefix(name, "$") {
+		return d.operate(r, p[:len(p)-1], name)
+	}
 	switch {
-	case p[0] == "metadata" && len(p) == 1 && get:
-		return answer{status: http.StatusOK, resource: d.capability(r)}, nil
-	case p[0] == "" && post:
-		return d.bundle(r)
+	case p[0] == "" || p[0][0] == '_' || p[0] == "metadata":
+		return d.routeSystem(r, p)
 	case !fhir.KnownType(p[0]):
 		return answer{}, httpError{http.StatusNotFound, "not-supported", "there is no FHIR resource type " + quote(p[0])}
-	case len(p) == 1 && get:
-		return d.search(r, p[0], r.URL.Query())
-	case len(p) == 2 && p[1] == "_search" && post:
+	case len(p) == 1 || strings.HasPrefix(p[1], "_"):
+		return d.routeType(r, p)
+	}
+	return d.routeInstance(r, p)
+}
+
+func notHere(r *http.Request) (answer, error) {
+	return answer{}, httpError{http.StatusMethodNotAllowed, "not-supported", r.Method + " is not supported here"}
+}
+
+func gets(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+func (d *door) routeSystem(r *http.Request, p []string) (answer, error) {
+	post := r.Method == http.MethodPost
+	switch path := strings.Join(p, "/"); {
+	case path == "metadata" && gets(r):
+		return answer{status: http.StatusOK, resource: d.capability(r)}, nil
+	case path == "" && post:
+		return d.bundle(r)
+	case path == "" && gets(r):
+		return d.searchTypes(r, r.URL.Query(), "")
+	case path == "_search" && post:
 		params, err := formParams(r)
 		if err != nil {
 			return answer{}, err
 		}
-		return d.search(r, p[0], params)
-	case len(p) == 1 && post:
-		return d.create(r, p[0])
-	case len(p) == 2 && get:
-		return d.read(r, p[0], p[1])
-	case len(p) == 2 && r.Method == http.MethodPut:
-		return d.update(r, p[0], p[1])
-	case len(p) == 2 && r.Method == http.MethodDelete:
-		return d.remove(r, p[0], p[1])
-	case len(p) == 3 && p[2] == "_history" && get:
-		return d.history(r, p[0], p[1])
-	case len(p) == 4 && p[2] == "_history" && get:
-		return d.vread(r, p[0], p[1], p[3])
+		return d.searchTypes(r, params, "")
+	case path == "_history" && gets(r):
+		return d.history(r, "", "")
 	}
-	return answer{}, httpError{http.StatusMethodNotAllowed, "not-supported", r.Method + " is not supported here"}
+	return notHere(r)
+}
+
+func (d *door) routeType(r *http.Request, p []string) (answer, error) {
+	switch typ := p[0]; {
+	case len(p) == 2 && p[1] == "_history" && gets(r):
+		return d.history(r, typ, "")
+	case len(p) == 2 && p[1] == "_search" && r.Method == http.MethodPost:
+		params, err := formParams(r)
+		if err != nil {
+			return answer{}, err
+		}
+		return d.search(r, typ, params)
+	case len(p) > 1:
+	case gets(r):
+		return d.search(r, typ, r.URL.Query())
+	case r.Method == http.MethodPost:
+		return d.create(r, typ)
+	case r.Method == http.MethodPut:
+		return d.conditionalUpdate(r, typ)
+	case r.Method == http.MethodPatch:
+		return d.conditionalPatch(r, typ)
+	case r.Method == http.MethodDelete:
+		return d.conditionalDelete(r, typ)
+	}
+	return notHere(r)
+}
+
+func (d *door) routeInstance(r *http.Request, p []string) (answer, error) {
+	switch typ, id := p[0], p[1]; {
+	case len(p) == 2 && gets(r):
+		return d.read(r, typ, id)
+	case len(p) == 2 && r.Method == http.MethodPut:
+		return d.update(r, typ, id)
+	case len(p) == 2 && r.Method == http.MethodPatch:
+		return d.patch(r, typ, id)
+	case len(p) == 2 && r.Method == http.MethodDelete:
+		return d.remove(r, typ, id)
+	case len(p) == 3 && p[2] == "_history" && gets(r):
+		return d.history(r, typ, id)
+	case len(p) == 4 && p[2] == "_history" && gets(r):
+		return d.vread(r, typ, id, p[3])
+	case len(p) >= 3:
+		return d.compartment(r, typ, id, p[2:])
+	}
+	return notHere(r)
 }

@@ -1,13 +1,9 @@
 package fhirapi
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,8 +14,6 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
-
-const mediaType = "application/fhir+json"
 
 // httpError is a fault of the protocol rather than of the record: its status says more than a kind does.
 type httpError struct {
@@ -38,79 +32,11 @@ func quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// acceptable refuses what the door does not speak: XML.
-func acceptable(r *http.Request) error {
-	if f := r.URL.Query().Get("_format"); f != "" {
-		f, _, _ = strings.Cut(strings.ReplaceAll(f, " ", "+"), ";")
-		switch f {
-		case "json", "application/json", mediaType:
-			return nil
-		}
-		return httpError{http.StatusNotAcceptable, "not-supported", "only JSON is supported (application/fhir+json)"}
-	}
-	accept := r.Header.Get("Accept")
-	if accept == "" || strings.Contains(accept, "json") || strings.Contains(accept, "*/*") || strings.Contains(accept, "application/*") {
-		return nil
-	}
-	return httpError{http.StatusNotAcceptable, "not-supported", "only JSON is supported (application/fhir+json)"}
-}
-
-// body reads a JSON resource.
-func body(r *http.Request) (fhir.Resource, error) {
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || media != mediaType && media != "application/json" && media != "text/json" {
-			return nil, httpError{http.StatusUnsupportedMediaType, "not-supported", "send application/fhir+json"}
-		}
-	}
-	b, err := io.ReadAll(r.Body)
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, httpError{http.StatusRequestEntityTooLarge, "too-long", "the body is larger than 16 MiB"}
-	}
-	if err != nil {
-		return nil, httpError{http.StatusBadRequest, "incomplete", "the body ended early"}
-	}
-	return fhir.Parse(b)
-}
-
 func formParams(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, httpError{http.StatusBadRequest, "structure", "the form cannot be read"}
 	}
 	return r.Form, nil
-}
-
-func (d *door) write(w http.ResponseWriter, r *http.Request, a answer) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if a.rec != nil {
-		h.Set("ETag", etag(a.rec.Version))
-		h.Set("Last-Modified", a.rec.Updated.UTC().Format(http.TimeFormat))
-	}
-	if a.location != "" {
-		h.Set("Location", a.location)
-	}
-	out := a.json
-	if out == nil && a.resource != nil {
-		out = fhir.Encode(a.resource)
-	}
-	if out == nil || a.status == http.StatusNotModified {
-		w.WriteHeader(a.status)
-		return
-	}
-	if pretty := r.URL.Query().Get("_pretty"); pretty == "true" {
-		var b bytes.Buffer
-		if err := json.Indent(&b, out, "", "  "); err == nil {
-			out = b.Bytes()
-		}
-	}
-	h.Set("Content-Type", mediaType+"; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(out)))
-	w.WriteHeader(a.status)
-	if r.Method != http.MethodHead {
-		w.Write(out) //nolint:errcheck // the client is gone
-	}
 }
 
 func etag(version int64) string { return `W/"` + strconv.FormatInt(version, 10) + `"` }

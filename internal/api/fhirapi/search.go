@@ -16,11 +16,44 @@ import (
 )
 
 func (d *door) search(r *http.Request, typ string, params url.Values) (answer, error) {
+	if preference(r, "handling") == "lenient" {
+		return d.lenient(r, typ, params)
+	}
+	return d.searchIn(r, typ, params, "")
+}
+
+// lenient leaves out the parameters that are not supported and says so in the answer.
+func (d *door) lenient(r *http.Request, typ string, params url.Values) (answer, error) {
+	known := cloned(params)
+	var ignored []fhir.Resource
+	for _, name := range record.UnknownParams(typ, params) {
+		known.Del(name)
+		ignored = append(ignored, fhir.Resource{"severity": "warning", "code": "not-supported", "diagnostics": "parameter " + quote(name) + " is not supported and was ignored"})
+	}
+	a, err := d.searchIn(r, typ, known, "")
+	if err != nil || len(ignored) == 0 {
+		return a, err
+	}
+	entries, _ := a.resource["entry"].([]fhir.Resource)
+	a.resource["entry"] = append(entries, fhir.Resource{"resource": fhir.New("OperationOutcome", "").With("issue", ignored), "search": fhir.Resource{"mode": "outcome"}})
+	return a, nil
+}
+
+// searchIn searches a type, within a patient's compartment when one is given.
+func (d *door) searchIn(r *http.Request, typ string, params url.Values, patient string) (answer, error) {
+	a, err := d.found(r, typ, params, patient)
+	if err != nil {
+		return a, err
+	}
+	return d.projected(r, a)
+}
+
+func (d *door) found(r *http.Request, typ string, params url.Values, patient string) (answer, error) {
 	if typ == "AuditEvent" {
 		return d.auditEvents(r, params)
 	}
 	if typ == "Observation" {
-		v, err := d.telemetrySearch(r.Context(), params)
+		v, err := d.telemetrySearch(r.Context(), params, patient)
 		if err != nil {
 			return answer{}, err
 		}
@@ -28,11 +61,11 @@ func (d *door) search(r *http.Request, typ string, params url.Values) (answer, e
 			return d.merged(r, v, params)
 		}
 	}
-	page, err := d.cfg.Records.Search(r.Context(), typ, params)
+	page, err := d.cfg.Records.SearchIn(r.Context(), patient, typ, params)
 	if err != nil {
 		return answer{}, err
 	}
-	b := d.searchset(r, typ, params, page.Next)
+	b := d.searchset(r, pathOf(typ, patient), params, page.Next)
 	if page.Total >= 0 {
 		b["total"] = page.Total
 	}
@@ -53,8 +86,16 @@ func (d *door) entry(r *http.Request, ref string, res any, mode string) fhir.Res
 	return fhir.Resource{"fullUrl": d.cfg.Base(r) + "/" + ref, "resource": res, "search": fhir.Resource{"mode": mode}}
 }
 
-func (d *door) searchset(r *http.Request, typ string, params, next url.Values) fhir.Resource {
-	at := d.cfg.Base(r) + "/" + typ
+func pathOf(typ, patient string) string {
+	if patient != "" {
+		return "/Patient/" + patient + "/" + typ
+	}
+	return "/" + typ
+}
+
+// searchset opens the Bundle of a search; path is that of the search below the door.
+func (d *door) searchset(r *http.Request, path string, params, next url.Values) fhir.Resource {
+	at := d.cfg.Base(r) + path
 	links := []fhir.Resource{{"relation": "self", "url": at + query(params)}}
 	if next != nil {
 		links = append(links, fhir.Resource{"relation": "next", "url": at + query(next)})
@@ -116,7 +157,7 @@ func (d *door) merged(r *http.Request, v *vitals, params url.Values) (answer, er
 	}
 	ask := url.Values{}
 	for k, val := range params {
-		if k != "_cursor" && k != "_include" {
+		if name, _, _ := strings.Cut(k, ":"); name != "_cursor" && name != "_include" && name != "_revinclude" {
 			ask[k] = val
 		}
 	}
@@ -148,11 +189,11 @@ func (d *door) merged(r *http.Request, v *vitals, params url.Values) (answer, er
 		}
 		next.Set("_cursor", base64.RawURLEncoding.EncodeToString(b))
 	}
-	b := d.searchset(r, "Observation", params, next)
+	b := d.searchset(r, pathOf("Observation", v.patient), params, next)
 	if first && next == nil {
 		b["total"] = len(shown)
 	}
-	entries, err := d.withIncludes(r, shown, params["_include"])
+	entries, err := d.withIncludes(r, shown, params)
 	if err != nil {
 		return answer{}, err
 	}
@@ -174,7 +215,7 @@ func (d *door) storedItems(ctx context.Context, ask url.Values, at *place, v *vi
 		if cursor != "" {
 			ask.Set("_cursor", cursor)
 		}
-		page, err := d.cfg.Records.Search(ctx, "Observation", ask)
+		page, err := d.cfg.Records.SearchIn(ctx, v.patient, "Observation", ask)
 		if err != nil {
 			return nil, false, err
 		}
@@ -201,16 +242,14 @@ func (d *door) storedItems(ctx context.Context, ask url.Values, at *place, v *vi
 	}
 }
 
-// storedKey is when a stored Observation was, as the store sorts it: its end when newest come first, else its start.
+// storedKey is when a stored Observation was, as the store sorts it: its latest start when newest come first, else its
+// earliest.
 func storedKey(res fhir.Resource, sort string) int64 {
 	name := strings.TrimPrefix(sort, "-")
 	key, found := int64(0), false
 	if p, ok := fhir.SearchParam("Observation", name); ok {
 		for _, val := range p.Values(res) {
 			k := nanos(val.Low)
-			if sort[0] == '-' {
-				k = nanos(val.High) - 1
-			}
 			if !found || (sort[0] == '-') == (k > key) {
 				key, found = k, true
 			}
@@ -284,7 +323,7 @@ func merge(stored, live []item, limit int, asc bool, at place) ([]fhir.Resource,
 
 // counted answers _summary=count: stored and telemetry together, as far as it can be counted within bounds.
 func (d *door) counted(r *http.Request, v *vitals, params, ask url.Values) (answer, error) {
-	page, err := d.cfg.Records.Search(r.Context(), "Observation", ask)
+	page, err := d.cfg.Records.SearchIn(r.Context(), v.patient, "Observation", ask)
 	if err != nil {
 		return answer{}, err
 	}
@@ -292,43 +331,24 @@ func (d *door) counted(r *http.Request, v *vitals, params, ask url.Values) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	b := d.searchset(r, "Observation", params, nil)
+	b := d.searchset(r, pathOf("Observation", v.patient), params, nil)
 	if !more && page.Total >= 0 {
 		b["total"] = page.Total + len(live)
 	}
 	return answer{status: http.StatusOK, resource: b}, d.noteVitals(r.Context(), v.subject, "count")
 }
 
-// withIncludes adds what _include names, each once, as far as the principal may read it.
-func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, includes []string) ([]fhir.Resource, error) {
+// withIncludes adds what _include and _revinclude name, each once, as far as the principal may read it.
+func (d *door) withIncludes(r *http.Request, shown []fhir.Resource, params url.Values) ([]fhir.Resource, error) {
 	var entries []fhir.Resource
+	recs := make([]record.Record, 0, len(shown))
 	for _, res := range shown {
 		entries = append(entries, d.entry(r, res.Ref(), res, "match"))
+		recs = append(recs, record.Record{Type: res.Type(), ID: res.ID(), JSON: fhir.Encode(res)})
 	}
-	seen := map[string]bool{}
-	for _, inc := range includes {
-		parts := strings.Split(inc, ":") // checked by ParseFilter
-		p, ok := fhir.SearchParam("Observation", parts[1])
-		if !ok {
-			continue
-		}
-		for _, res := range shown {
-			for _, val := range p.Values(res) {
-				ref := val.Type + "/" + val.ID
-				if val.Type == "" || seen[ref] || len(parts) == 3 && parts[2] != val.Type {
-					continue
-				}
-				seen[ref] = true
-				rec, err := d.cfg.Records.Read(r.Context(), val.Type, val.ID)
-				if k := vigil.KindOf(err); k == vigil.NotFound || k == vigil.Denied {
-					continue
-				}
-				if err != nil {
-					return nil, err
-				}
-				entries = append(entries, d.entry(r, rec.Ref(), fhir.Raw(rec.JSON), "include"))
-			}
-		}
+	included, err := d.cfg.Records.Included(r.Context(), "Observation", params, recs)
+	for i := range included {
+		entries = append(entries, d.entry(r, included[i].Ref(), fhir.Raw(included[i].JSON), "include"))
 	}
-	return entries, nil
+	return entries, err
 }

@@ -21,6 +21,7 @@ type vitals struct {
 	d       *door
 	filter  record.Filter
 	subject vigil.Subject
+	patient string         // the compartment that is searched, "" for none
 	metrics []vigil.Metric // empty means all
 	from    int64          // Unix nanoseconds, [from, to)
 	to      int64
@@ -223,7 +224,7 @@ func (v *vitals) read(ctx context.Context, from, to int64) ([]fhir.Resource, err
 }
 
 // telemetrySearch prepares a look at telemetry for an Observation search, nil when telemetry has no part in it.
-func (d *door) telemetrySearch(ctx context.Context, params url.Values) (*vitals, error) {
+func (d *door) telemetrySearch(ctx context.Context, params url.Values, patient string) (*vitals, error) {
 	if d.cfg.Telemetry == nil {
 		return nil, nil
 	}
@@ -232,13 +233,20 @@ func (d *door) telemetrySearch(ctx context.Context, params url.Values) (*vitals,
 		return nil, err
 	}
 	s, ok := subjectOf(f)
+	if patient != "" {
+		if own := vigil.PatientSubject(patient); ok && s != own {
+			return nil, nil // another patient's telemetry is not in this compartment
+		} else {
+			s, ok = own, true
+		}
+	}
 	if p, signed := access.From(ctx); !ok && signed && !p.Clinical() && p.Has(access.Patient) {
 		s, ok = p.Subject, true
 	}
 	if !ok || access.CheckSubject(ctx, s) != nil {
 		return nil, nil
 	}
-	v := &vitals{d: d, filter: f, subject: s}
+	v := &vitals{d: d, filter: f, subject: s, patient: patient}
 	v.narrow()
 	return v, nil
 }

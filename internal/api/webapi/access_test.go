@@ -10,13 +10,14 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/access"
 )
 
-// Who may use a route: one letter each for signed out, nurse, physician, engineer, patient.
+// Who may use a route: one letter each for signed out, nurse, physician, engineer, patient, administrator.
 const (
 	anybody  = "SNPEp"
 	people   = "NPEp"
 	staff    = "NPE"
 	clinical = "NP"
 	patients = "p"
+	admins   = "A"
 )
 
 // doorway is what the matrix knows of a route: who may use it, and a harmless request to try it with, which need not
@@ -85,6 +86,15 @@ func matrix() map[string]doorway {
 		"POST /api/quarantine/release":      {who: staff, body: `{"device":"none"}`},
 		"DELETE /api/quarantine/{id}":       {who: staff},
 		"GET /api/status":                   {who: staff},
+		"GET /api/telemetry/retention":      {who: admins},
+		"PUT /api/telemetry/retention":      {who: admins, body: `{"policy":{"nonsense":{}}}`},
+		"GET /api/telemetry/holds":          {who: admins},
+
+		"PUT /api/telemetry/holds/{type}/{id}":    {who: admins, path: "/api/telemetry/holds/Patient/okafor", body: `{"reason":""}`},
+		"DELETE /api/telemetry/holds/{type}/{id}": {who: admins, path: "/api/telemetry/holds/Patient/okafor"},
+		"GET /api/tokens":                         {who: admins},
+		"POST /api/tokens":                        {who: admins},
+		"DELETE /api/tokens/{id}":                 {who: admins},
 
 		"GET /api/patients/{id}/limits/estimate": {who: clinical, path: "/api/patients/okafor/limits/estimate?metric=spo2&low=88"},
 		"POST /api/patients/{id}/steps/{step}":   {who: clinical, path: "/api/patients/okafor/steps/none"},
@@ -94,7 +104,7 @@ func matrix() map[string]doorway {
 
 func TestAccessMatrix(t *testing.T) {
 	h := shared()
-	visitors := map[byte]*visitor{'S': h.stranger(), 'N': h.visit(t, "nurse"), 'P': h.visit(t, "physician"), 'E': h.visit(t, "engineer"), 'p': h.visit(t, "patient")}
+	visitors := map[byte]*visitor{'S': h.stranger(), 'N': h.visit(t, "nurse"), 'P': h.visit(t, "physician"), 'E': h.visit(t, "engineer"), 'p': h.visit(t, "patient"), 'A': h.administrator(t)}
 	table := matrix()
 	for _, rt := range webapi.Patterns() {
 		door, ok := table[rt.Pattern]
@@ -111,7 +121,11 @@ func TestAccessMatrix(t *testing.T) {
 		if door.path != "" {
 			path = door.path
 		}
-		for _, letter := range []byte(anybody) {
+		letters := anybody
+		if door.who == admins {
+			letters += admins
+		}
+		for _, letter := range []byte(letters) {
 			a := visitors[letter].ask(t, method, path, door.body)
 			kind, message := envelope(a)
 			allowed := strings.IndexByte(door.who, letter) >= 0

@@ -46,6 +46,10 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	if who.ReadOnly {
+		a.fail(w, r, errReadOnly())
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
 	if err != nil {
 		a.cfg.Log.Debug("live.accept", "error", err)

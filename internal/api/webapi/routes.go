@@ -14,9 +14,9 @@ func (a *API) routes() []route {
 	open := []access.Role(nil)
 	clinical := []access.Role{access.Nurse, access.Physician, access.Admin}
 	staff := append([]access.Role{access.Engineer}, clinical...)
-	patient := []access.Role{access.Patient}
+	patient, admin := []access.Role{access.Patient}, []access.Role{access.Admin}
 	everyone := append([]access.Role{access.Patient}, staff...)
-	return []route{
+	all := []route{
 		{"GET /api/session", open, a.getSession},
 		{"POST /api/session", open, a.signIn},
 		{"POST /api/session/visit", open, a.visit},
@@ -83,5 +83,19 @@ func (a *API) routes() []route {
 		{"DELETE /api/quarantine/{id}", staff, a.discard},
 
 		{"GET /api/status", staff, a.status},
+		{"GET /api/tokens", admin, a.tokens},
+		{"POST /api/tokens", admin, a.createToken},
+		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
+	}
+	return append(all, a.keepRoutes(admin)...)
+}
+
+func (a *API) keepRoutes(admin []access.Role) []route {
+	return []route{
+		{"GET /api/telemetry/retention", admin, a.retention},
+		{"PUT /api/telemetry/retention", admin, a.setRetention},
+		{"GET /api/telemetry/holds", admin, a.holds},
+		{"PUT /api/telemetry/holds/{type}/{id}", admin, a.setHold},
+		{"DELETE /api/telemetry/holds/{type}/{id}", admin, a.liftHold},
 	}
 }

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -24,6 +25,19 @@ type trendSeries struct {
 	High     *float64     `json:"high,omitempty"`
 	Points   [][4]float64 `json:"points"` // time_ms, mean, min, max
 	Gaps     [][2]int64   `json:"gaps"`
+
+	Corrections []correctionView `json:"corrections,omitempty"`
+}
+
+// correctionView is a value that a later report replaced; the points show the new one.
+type correctionView struct {
+	TimeMS        int64          `json:"time_ms"`
+	Old           float64        `json:"old"`
+	New           float64        `json:"new"`
+	OldReceivedMS int64          `json:"old_received_ms,omitempty"` // absent when no longer known
+	ReceivedMS    int64          `json:"received_ms"`
+	Device        vigil.DeviceID `json:"device"`
+	Protocol      string         `json:"protocol"`
 }
 
 type trendEvent struct {
@@ -91,10 +105,36 @@ func (a *API) trendOf(ctx context.Context, q telemetry.Query) (*trendView, error
 		for _, g := range l.Gaps {
 			s.Gaps = append(s.Gaps, [2]int64{g.From / 1e6, g.To / 1e6})
 		}
+		if s.Corrections, err = a.correctionsOf(ctx, q, l); err != nil {
+			return nil, err
+		}
 		out.Series = append(out.Series, s)
 	}
 	out.Events, err = a.trendEvents(ctx, q)
 	return out, err
+}
+
+const maxCorrections = 200 // of a line, the newest
+
+// correctionsOf returns what was replaced among the points of the line.
+func (a *API) correctionsOf(ctx context.Context, q telemetry.Query, l telemetry.Line) ([]correctionView, error) {
+	corrected := func(p telemetry.Point) bool { return p.Quality&vigil.QualityCorrected != 0 }
+	if !slices.ContainsFunc(l.Points, corrected) {
+		return nil, nil
+	}
+	list, err := a.cfg.Telemetry.Corrections(ctx, q.Subject, l.Metric, q.From, q.To)
+	if err != nil {
+		return nil, err
+	}
+	var out []correctionView
+	for _, c := range list[max(0, len(list)-maxCorrections):] {
+		v := correctionView{TimeMS: c.Time.UnixMilli(), Old: c.Old, New: c.New, ReceivedMS: c.Received.UnixMilli(), Device: c.Device, Protocol: c.Protocol}
+		if !c.OldReceived.IsZero() {
+			v.OldReceivedMS = c.OldReceived.UnixMilli()
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func round(v float64, decimals int) float64 {

@@ -159,23 +159,47 @@ type call struct {
 
 type handler func(c *call) (any, error)
 
-// guard authenticates, checks the role, and writes the answer.
+// enter authenticates and checks the role.
+func (a *API) enter(w http.ResponseWriter, r *http.Request, roles []access.Role) (*call, error) {
+	w.Header().Set("Cache-Control", "no-store")
+	c := &call{ctx: r.Context(), r: r, w: w}
+	if who, err := a.principal(r); err == nil {
+		c.who = who
+		c.ctx = access.With(r.Context(), who)
+	} else if len(roles) > 0 {
+		return nil, err
+	}
+	if len(roles) > 0 && !c.who.Has(roles...) {
+		return nil, vigil.Errorf(vigil.Denied, "webapi.role", "this needs the role %s", roleNames(roles))
+	}
+	if c.who.ReadOnly && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, errReadOnly()
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	return c, nil
+}
+
+// Stream serves one more route whose answer is a file. h writes it itself; an error that it returns has written nothing.
+func (a *API) Stream(mux *http.ServeMux, pattern string, roles []access.Role, h func(w http.ResponseWriter, r *http.Request) error) {
+	mux.Handle(pattern, a.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := a.enter(w, r, roles)
+		if err == nil {
+			err = h(w, r.WithContext(c.ctx))
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	})))
+}
+
+// guard lets in who may use the route, and writes the answer.
 func (a *API) guard(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		c := &call{ctx: r.Context(), r: r, w: w}
-		if who, err := a.principal(r); err == nil {
-			c.who = who
-			c.ctx = access.With(r.Context(), who)
-		} else if len(rt.roles) > 0 {
+		c, err := a.enter(w, r, rt.roles)
+		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
-		if len(rt.roles) > 0 && !c.who.Has(rt.roles...) {
-			a.fail(w, r, vigil.Errorf(vigil.Denied, "webapi.role", "this needs the role %s", roleNames(rt.roles)))
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		out, err := rt.handle(c)
 		if err != nil {
 			a.fail(w, r, err)
@@ -202,9 +226,13 @@ func (a *API) principal(r *http.Request) (access.Principal, error) {
 	return a.cfg.Accounts.Session(r.Context(), t)
 }
 
-// token is the session of a request: browsers send the cookie, programs its value as a bearer token.
+// token is the session of a request: browsers send the cookie, programs its value or an API token as a bearer token.
+// Programs that know no bearer tokens send an API token as the password of any user.
 func token(r *http.Request) string {
 	if t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return t
+	}
+	if _, t, ok := r.BasicAuth(); ok && access.IsToken(t) {
 		return t
 	}
 	cookie, err := r.Cookie(cookieName)
@@ -225,6 +253,10 @@ func (a *API) Authenticate(r *http.Request) *http.Request {
 
 func errSignedOut() error {
 	return vigil.Errorf(vigil.Denied, "webapi.session", "not signed in")
+}
+
+func errReadOnly() error {
+	return vigil.Errorf(vigil.Denied, "webapi.token", "an API token only reads; sign in with an account to change something")
 }
 
 func roleNames(roles []access.Role) string {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -96,10 +97,10 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportMetric(float64(b.N*len(vitals))/b.Elapsed().Seconds(), "values/s")
 }
 
-// aDay fills one patient with 24 h of five metrics at 1 Hz among ten others.
-func aDay(b *testing.B) *telemetry.Store {
+// daysOf fills one patient with days of five metrics at 1 Hz.
+func daysOf(b *testing.B, days int) *telemetry.Store {
 	s := onDisk(b, b.TempDir())
-	for i := range 24 * 3600 {
+	for i := range days * 24 * 3600 {
 		s.Append(vital("Patient/sara", i), func(error) {})
 	}
 	settle(s)
@@ -109,21 +110,29 @@ func aDay(b *testing.B) *telemetry.Store {
 	return s
 }
 
-func benchmarkQuery(b *testing.B, points int) {
-	s := aDay(b)
+// benchmarkQuery reports the median and the slowest of a hundred beside the mean.
+func benchmarkQuery(b *testing.B, days, points int) {
+	s := daysOf(b, days)
 	ctx := access.AsSystem(context.Background(), "bench")
-	b.Logf("%.2f bytes on disk per sample", float64(s.Health().Series.Bytes)/(24*3600*5))
+	var took []time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
-		lines, err := s.Query(ctx, telemetry.Query{Subject: "Patient/sara", From: day, To: day.Add(24 * time.Hour), Points: points})
+		began := time.Now()
+		lines, err := s.Query(ctx, telemetry.Query{Subject: "Patient/sara", From: day, To: day.AddDate(0, 0, days), Points: points})
 		if err != nil || len(lines) != 5 {
 			b.Fatal(len(lines), err)
 		}
+		took = append(took, time.Since(began))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(s.Health().Series.Bytes)/float64(days*24*3600*5), "bytes/sample")
 }
 
-func BenchmarkQuery24h500Points(b *testing.B) { benchmarkQuery(b, 500) }
-func BenchmarkQuery24hRaw(b *testing.B)       { benchmarkQuery(b, 0) }
+func BenchmarkQuery24h500Points(b *testing.B)    { benchmarkQuery(b, 1, 500) }
+func BenchmarkQuery24hRaw(b *testing.B)          { benchmarkQuery(b, 1, 0) }
+func BenchmarkQuery30Days500Points(b *testing.B) { benchmarkQuery(b, 30, 500) }
 
 func BenchmarkLast1000(b *testing.B) {
 	s := onDisk(b, b.TempDir())

@@ -104,6 +104,11 @@ func (s *Series) DeleteRange(_ context.Context, from, to []byte) error {
 	})
 }
 
+// Drop removes the keys in memory.
+func (s *Series) Drop(_ context.Context, from, to []byte) error {
+	return s.write(func() error { return s.p.DeleteRange(from, to, pebble.NoSync) })
+}
+
 // Flush writes what is in memory to disk.
 func (s *Series) Flush(context.Context) error {
 	return s.write(func() error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -140,8 +141,8 @@ func (r *records) apply(n *naming, c *record.Change) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
-	err = n.tx.QueryRow(`INSERT INTO resource_version (res, version, updated, deleted, patients, json) VALUES (?,?,?,?,?,?) RETURNING seq`,
-		res, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), rec.JSON).Scan(&rec.Seq)
+	err = n.tx.QueryRow(`INSERT INTO resource_version (res, type, version, updated, deleted, patients, json) VALUES (?,?,?,?,?,?,?) RETURNING seq`,
+		res, typ, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), rec.JSON).Scan(&rec.Seq)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
@@ -199,27 +200,55 @@ func (r *records) one(ctx context.Context, typ, id, query string, args ...any) (
 	return rec, nil
 }
 
-// Versions returns all versions, newest first.
-func (r *records) Versions(ctx context.Context, typ, id string) ([]record.Record, error) {
-	num, err := r.symbol(ctx, typ)
-	if err != nil {
-		return nil, err
+// History returns versions, newest first.
+func (r *records) History(ctx context.Context, q record.HistoryQuery) ([]record.Record, error) {
+	query := `SELECT ` + versionColumns + `, s.text FROM resource_version v JOIN resource r ON r.res = v.res JOIN symbol s ON s.num = v.type WHERE 1`
+	var args []any
+	add := func(cond string, values ...any) {
+		query, args = query+" AND "+cond, append(args, values...)
 	}
-	rows, err := r.db.Read().QueryContext(ctx, `SELECT `+versionColumns+` FROM resource r JOIN resource_version v ON v.res = r.res WHERE r.type = ? AND r.id = ? ORDER BY v.version DESC`, num, id)
+	if q.Type != "" {
+		num, err := r.symbol(ctx, q.Type)
+		if err != nil {
+			return nil, err
+		}
+		if q.ID != "" {
+			add(`v.res = (SELECT res FROM resource WHERE type = ? AND id = ?)`, num, q.ID)
+		} else {
+			add(`v.type = ?`, num)
+		}
+	}
+	if q.Patient != "" {
+		add(`instr(' ' || v.patients || ' ', ?) > 0`, " "+q.Patient+" ")
+	}
+	if !q.Since.IsZero() {
+		add(`v.updated >= ?`, q.Since.UnixMicro())
+	}
+	if !q.To.IsZero() {
+		add(`v.updated < ?`, q.To.UnixMicro())
+		add(`NOT EXISTS (SELECT 1 FROM resource_version n WHERE n.res = v.res AND n.version > v.version AND n.updated <= ?)`, q.From.UnixMicro())
+	}
+	if q.After > 0 {
+		add(`v.seq < ?`, q.After)
+	}
+	query += ` ORDER BY v.seq DESC`
+	if q.Limit > 0 {
+		query += ` LIMIT ` + strconv.Itoa(q.Limit)
+	}
+	rows, err := r.db.Read().QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read the history of %s/%s: %w", typ, id, err)
+		return nil, fmt.Errorf("read the history: %w", err)
 	}
 	defer rows.Close()
 	var out []record.Record
 	for rows.Next() {
-		rec, err := scanRecord(rows, typ)
+		var typ string
+		rec, err := scanRecord(rows, "", &typ)
 		if err != nil {
-			return nil, fmt.Errorf("read the history of %s/%s: %w", typ, id, about(err, typ+"/"+id))
+			return nil, fmt.Errorf("read the history: %w", about(err, "the history"))
 		}
+		rec.Type = typ
 		out = append(out, rec)
 	}
-	if len(out) == 0 && rows.Err() == nil {
-		return nil, vigil.Errorf(vigil.NotFound, "sqlite.record", "there is no %s/%s", typ, id)
-	}
-	return out, about(rows.Err(), "the history of "+typ+"/"+id)
+	return out, about(rows.Err(), "the history")
 }

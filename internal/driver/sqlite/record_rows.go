@@ -12,7 +12,7 @@ import (
 
 // The tables of search rows, as written in resource.idx: never renumbered.
 const (
-	tableCompartment byte = iota + 1
+	tableCompartment byte = iota + 1 // as written before there was tableChart
 	tableToken
 	tableString
 	tableReference
@@ -20,15 +20,24 @@ const (
 	tableNumber
 	tableQuantity
 	tableURI
+	tableComposite
+	tableText
+	tableChart
 )
 
-// row is one search row of a resource; which fields count depends on the table. For a compartment, param is the
-// compartment, sym the resource's type and text the owner.
+// undated is the place in a chart of what has no clinical time.
+const undated = math.MinInt64
+
+// row is one search row of a resource; which fields count depends on the table. For a chart, param is the compartment,
+// sym the resource's type, text the owner and low the time.
 type row struct {
 	table       byte
 	param, sym  int64 // parameter; system or target type
 	text, exact string
 	low, high   int64 // dates; numbers as the bits of their float64
+
+	sym2        int64 // of a composite
+	low2, high2 int64
 }
 
 // rows turns a change's values into the rows of its tables, without doubles.
@@ -38,21 +47,21 @@ func (n *naming) rows(c *record.Change) ([]row, error) {
 	}
 	seen := map[row]bool{}
 	var out []row
-	add := func(r row, param, sym string) (err error) {
-		if r.param, err = n.symbol(param); err != nil {
-			return err
-		}
-		if r.sym, err = n.symbol(sym); err != nil {
-			return err
-		}
-		if !seen[r] {
+	add := func(r row, err error) error {
+		if err == nil && !seen[r] {
 			seen[r] = true
 			out = append(out, r)
 		}
-		return nil
+		return err
 	}
+	at := chartTime(c)
 	for _, owner := range c.Record.Patients {
-		if err := add(row{table: tableCompartment, text: owner}, "Patient", c.Record.Type); err != nil {
+		r := row{table: tableChart, text: owner, low: at}
+		err := n.name(&r.param, "Patient")
+		if err == nil {
+			err = n.name(&r.sym, c.Record.Type)
+		}
+		if err := add(r, err); err != nil {
 			return nil, err
 		}
 	}
@@ -61,12 +70,82 @@ func (n *naming) rows(c *record.Change) ([]row, error) {
 		if v.Param == "Resource._id" || v.Param == "Resource._lastUpdated" {
 			continue // columns of the resource itself
 		}
-		r, sym := toRow(v)
-		if err := add(r, v.Param, sym); err != nil {
+		if err := add(n.row(v)); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// chartTime returns the latest start of a resource's date in Unix microseconds.
+func chartTime(c *record.Change) int64 {
+	at := int64(undated)
+	for i := range c.Values {
+		if v := &c.Values[i]; v.Kind == fhir.ParamDate && v.Param == c.Record.Type+".date" {
+			at = max(at, v.Low)
+		}
+	}
+	return at
+}
+
+func (n *naming) name(to *int64, text string) (err error) {
+	*to, err = n.symbol(text)
+	return err
+}
+
+// row makes the row of a value.
+func (n *naming) row(v *fhir.Value) (r row, err error) {
+	switch v.Kind {
+	case fhir.ParamComposite, fhir.ParamSpecial:
+		r, err = n.composite(v)
+	case fhir.ParamText:
+		r = row{table: tableText}
+		err = n.name(&r.sym, phrase(v.Text))
+	default:
+		var sym string
+		r, sym = toRow(v)
+		err = n.name(&r.sym, sym)
+	}
+	if err == nil {
+		err = n.name(&r.param, v.Param)
+	}
+	return r, err
+}
+
+// phrase is the symbol of a text that people read.
+func phrase(s string) string { return "\x01" + record.Fold(s) }
+
+// composite puts the parts of a value into the columns of its row, in the order in which match looks for them.
+func (n *naming) composite(v *fhir.Value) (row, error) {
+	r := row{table: tableComposite}
+	texts, ranges := 0, 0
+	for i := range v.Parts {
+		one, sym := toRow(&v.Parts[i])
+		if one.table != tableDate && one.table != tableNumber {
+			num, err := n.symbol(sym)
+			if err != nil {
+				return r, err
+			}
+			if texts++; texts == 1 {
+				r.text, r.sym = one.text, num
+			} else {
+				r.exact, r.sym2 = one.text, num
+			}
+		}
+		switch one.table {
+		case tableDate:
+			one.low, one.high = bits(float64(one.low)), bits(float64(one.high))
+		case tableNumber, tableQuantity:
+		default:
+			continue
+		}
+		if ranges++; ranges == 1 {
+			r.low, r.high = one.low, one.high
+		} else {
+			r.low2, r.high2 = one.low, one.high
+		}
+	}
+	return r, nil
 }
 
 // textLimit bounds a text in a search row, in bytes; longer ones are found by their beginning.
@@ -100,7 +179,14 @@ func float(b int64) float64 { return math.Float64frombits(uint64(b)) }
 func (r row) statement(res int64) (table, columns string, args []any) {
 	switch r.table {
 	case tableCompartment:
-		return "compartment", "comp, owner, type, res", []any{r.param, r.text, r.sym, res}
+		return "chart", "comp, owner, type, res", []any{r.param, r.text, r.sym, res}
+	case tableChart:
+		return "chart", "comp, owner, type, at, res", []any{r.param, r.text, r.sym, r.low, res}
+	case tableComposite:
+		return "sx_composite", "param, a, b, low, low2, res, asys, bsys, high, high2",
+			[]any{r.param, r.text, r.exact, float(r.low), float(r.low2), res, r.sym, r.sym2, float(r.high), float(r.high2)}
+	case tableText:
+		return "sx_text", "param, text, res", []any{r.param, r.sym, res}
 	case tableToken:
 		return "sx_token", "param, code, res, system", []any{r.param, r.text, res, r.sym}
 	case tableString:
@@ -193,9 +279,16 @@ func encodeRows(rows []row) []byte {
 		b = binary.AppendVarint(b, r.param)
 		b = binary.AppendVarint(b, r.sym)
 		switch r.table {
-		case tableDate, tableNumber, tableQuantity:
+		case tableDate, tableNumber, tableQuantity, tableComposite:
 			b = binary.BigEndian.AppendUint64(b, uint64(r.low))
 			b = binary.BigEndian.AppendUint64(b, uint64(r.high))
+		case tableChart:
+			b = binary.BigEndian.AppendUint64(b, uint64(r.low))
+		}
+		if r.table == tableComposite {
+			b = binary.AppendVarint(b, r.sym2)
+			b = binary.BigEndian.AppendUint64(b, uint64(r.low2))
+			b = binary.BigEndian.AppendUint64(b, uint64(r.high2))
 		}
 		b = appendText(b, r.text)
 		b = appendText(b, r.exact)
@@ -215,8 +308,13 @@ func decodeRows(b []byte) []row {
 	for len(d.b) > 0 && !d.bad {
 		r := row{table: d.byte(), param: d.varint(), sym: d.varint()}
 		switch r.table {
-		case tableDate, tableNumber, tableQuantity:
+		case tableDate, tableNumber, tableQuantity, tableComposite:
 			r.low, r.high = d.fixed(), d.fixed()
+		case tableChart:
+			r.low = d.fixed()
+		}
+		if r.table == tableComposite {
+			r.sym2, r.low2, r.high2 = d.varint(), d.fixed(), d.fixed()
 		}
 		r.text, r.exact = d.text(), d.text()
 		if !d.bad {

@@ -38,6 +38,7 @@ type Auditor interface {
 // AccountsConfig is what accounts need. Audit may be nil in tests; Now and Rand have defaults.
 type AccountsConfig struct {
 	Backend Backend
+	Tokens  TokenBackend // nil: programs sign in as people do
 	Now     func() time.Time
 	Rand    io.Reader
 	Audit   Auditor

@@ -32,6 +32,7 @@ type Principal struct {
 	Roles    []Role        //
 	Person   string        // "Practitioner/<id>" or "Patient/<id>"
 	Subject  vigil.Subject // the patient himself for role Patient, else ""
+	ReadOnly bool          // a program with an API token: it changes nothing
 }
 
 // Has reports whether the principal holds one of the roles.

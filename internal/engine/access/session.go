@@ -88,6 +88,13 @@ func (a *Accounts) Session(ctx context.Context, token string) (Principal, error)
 	if ok && now.Before(c.until) {
 		return c.who, nil
 	}
+	if IsToken(token) {
+		who, until, err := a.machine(ctx, hash, now)
+		if err == nil {
+			a.remember(hash, who, now, until)
+		}
+		return who, err
+	}
 	s, acc, err := a.cfg.Backend.Session(ctx, hash)
 	if vigil.KindOf(err) == vigil.NotFound || err == nil && (acc.Disabled || now.Sub(s.Used) >= sessionIdle || now.Sub(s.Created) >= sessionMax) {
 		return Principal{}, vigil.Errorf(vigil.Denied, "access.session", "not signed in, or the session has ended")
@@ -101,18 +108,23 @@ func (a *Accounts) Session(ctx context.Context, token string) (Principal, error)
 			return Principal{}, err
 		}
 	}
+	who := acc.Principal()
+	a.remember(hash, who, now, s.Created.Add(sessionMax))
+	return who, nil
+}
+
+// remember spares the backend the next questions about a session or a token, until it ends at the latest.
+func (a *Accounts) remember(hash [32]byte, who Principal, now, end time.Time) {
 	until := now.Add(sessionCacheFor)
-	if end := s.Created.Add(sessionMax); end.Before(until) {
+	if end.Before(until) {
 		until = end
 	}
-	who := acc.Principal()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.cache) >= cachedSessions {
 		clear(a.cache)
 	}
 	a.cache[hash] = cached{who, until}
-	return who, nil
 }
 
 // SignOut ends the session of the token; ending one that has ended already is no error.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"time"
 
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -26,10 +27,20 @@ type Backend interface {
 	Current(ctx context.Context, typ, id string) (Record, error)
 	// Version returns one version; NotFound when there is none.
 	Version(ctx context.Context, typ, id string, version int64) (Record, error)
-	// Versions returns all versions, newest first; NotFound when the id was never used.
-	Versions(ctx context.Context, typ, id string) ([]Record, error)
+	// History returns versions, deletions too, newest first; none when nothing fits.
+	History(ctx context.Context, q HistoryQuery) ([]Record, error)
 	// Find returns the current, undeleted resources that a query asks for.
 	Find(ctx context.Context, q Query) (Found, error)
+}
+
+// HistoryQuery asks for versions, newest first.
+type HistoryQuery struct {
+	Type, ID string    // "" for every type, for every resource of the type
+	Patient  string    // only versions within this patient's compartment; "" for no bound
+	Since    time.Time // written at or after; zero for no bound
+	From, To time.Time // current at some time in [From, To); zero for no bound
+	After    int64     // only versions with a smaller Seq: the last of the page before; 0 for the first page
+	Limit    int       // 0 for all
 }
 
 // Query is a search, ready for a backend. All clauses must hold.
@@ -49,13 +60,32 @@ const (
 	ParamLastUpdated = "_lastUpdated"
 )
 
-// Clause is one parameter of a query. Any of its matches satisfies it.
+// Clause is one condition on a resource: on its own values of a parameter, on what it refers to, on what refers to it,
+// or several of these.
 type Clause struct {
-	Param   string // fhir.Param.Key, or ParamID, ParamLastUpdated
+	Param   string // fhir.Param.Key with or without a suffix, or ParamID, ParamLastUpdated; of a chain the reference that it follows
 	Kind    fhir.ParamKind
-	Any     []Match
-	Not     bool  // true when none may match (":not")
-	Missing *bool // ":missing"; then Any is empty
+	Any     []Match // any of them satisfies it
+	Not     bool    // true when none may match (":not")
+	Missing *bool   // ":missing"; then Any is empty
+
+	Chain []Scope // the reference leads to a resource within any of the scopes
+	Has   *Has    // a resource refers to it
+	All   []Clause
+	Or    []Clause // any of them; with Not none of them
+}
+
+// Scope is the set of resources of a type that satisfy clauses, within a patient's compartment when one is named.
+type Scope struct {
+	Type    string
+	Patient string
+	Where   []Clause
+}
+
+// Has is the reverse of a chain: some resource within the scope refers to this one by the reference parameter.
+type Has struct {
+	Param string // fhir.Param.Key
+	Scope
 }
 
 // Op is how a match compares.
@@ -75,14 +105,20 @@ const (
 	OpStarts     Op = "starts"   // string: folded prefix
 	OpContains   Op = "contains" // string: folded part
 	OpExact      Op = "exact"    // string: as written
+	OpEnds       Op = "ends"     // string: folded end
+	OpWords      Op = "words"    // text: a word begins so
 	OpBelow      Op = "below"    // uri
+	OpAbove      Op = "above"    // uri
 	OpSystemOnly Op = "system"   // token: any code of the system
+	OpNear       Op = "near"     // position: within Max kilometres of the two Parts
 )
 
-// Match is one value to compare with; fields count as in fhir.Value, HasSystem tells "|code" from "code".
+// Match is one value to compare with; fields count as in fhir.Value, HasSystem tells "|code" from "code". Of a composite
+// each of With is compared with the part in its place.
 type Match struct {
 	Op        Op
 	HasSystem bool
+	With      []Match
 	fhir.Value
 }
 

@@ -24,7 +24,7 @@ func ParseFilter(typ string, params url.Values) (Filter, error) {
 			rest[k] = v
 		}
 	}
-	p, err := parseSearch(typ, rest)
+	p, err := (&reader{}).search(typ, rest)
 	if err != nil {
 		return Filter{}, err
 	}
@@ -42,8 +42,17 @@ func (f Filter) Matches(r fhir.Resource) bool {
 	return true
 }
 
-// Matches reports whether the clause holds for the values of one resource.
+// Matches reports whether the clause holds for the values of one resource. What leads to other resources, a chain or its
+// reverse, cannot be told from them and does not hold.
 func (c *Clause) Matches(values []fhir.Value) bool {
+	switch {
+	case c.All != nil:
+		return !slices.ContainsFunc(c.All, func(one Clause) bool { return !one.Matches(values) })
+	case c.Or != nil:
+		return slices.ContainsFunc(c.Or, func(one Clause) bool { return one.Matches(values) }) != c.Not
+	case c.Has != nil || c.Chain != nil:
+		return false
+	}
 	param := c.Param
 	if param == ParamID || param == ParamLastUpdated {
 		param = "Resource." + param
@@ -63,6 +72,17 @@ func (c *Clause) Matches(values []fhir.Value) bool {
 
 func (m *Match) matches(v *fhir.Value) bool {
 	switch m.Kind {
+	case fhir.ParamComposite:
+		for i := range m.With {
+			if i >= len(v.Parts) || !m.With[i].matches(&v.Parts[i]) {
+				return false
+			}
+		}
+		return true
+	case fhir.ParamSpecial:
+		return len(v.Parts) == 2 && m.nearTo(v.Parts[0].Min, v.Parts[1].Min)
+	case fhir.ParamText:
+		return strings.Contains(" "+Fold(v.Text), " "+Fold(m.Text))
 	case fhir.ParamToken:
 		return (m.Op == OpSystemOnly || v.Code == m.Code) && (!m.HasSystem || v.System == m.System)
 	case fhir.ParamString:
@@ -72,17 +92,38 @@ func (m *Match) matches(v *fhir.Value) bool {
 			return v.Text == m.Text
 		case OpContains:
 			return strings.Contains(text, want)
+		case OpEnds:
+			return strings.HasSuffix(text, want)
 		}
 		return strings.HasPrefix(text, want)
 	case fhir.ParamReference:
 		return v.ID == m.ID && (m.Type == "" || v.Type == m.Type)
 	case fhir.ParamURI:
-		return v.Text == m.Text || m.Op == OpBelow && strings.HasPrefix(v.Text, m.Text)
+		return v.Text == m.Text || m.Op == OpBelow && strings.HasPrefix(v.Text, m.Text) || m.Op == OpAbove && slices.Contains(Above(m.Text), v.Text)
 	case fhir.ParamDate:
 		return ranges(m.Op, v.Low, v.High, m.Low, m.High)
 	}
 	unit := (!m.HasSystem || v.System == m.System) && (m.Code == "" || v.Code == m.Code)
 	return unit && m.within(v)
+}
+
+func (m *Match) nearTo(lat, lon float64) bool {
+	lat0, lon0, latKM, lonKM, km := m.Box()
+	dy, dx := (lat-lat0)*latKM, (lon-lon0)*lonKM
+	return dy*dy+dx*dx <= km*km
+}
+
+// Above returns a URI and those of which it is a part: "http://a/b/c", "http://a/b", "http://a".
+func Above(uri string) []string {
+	out := []string{uri}
+	for {
+		i := strings.LastIndexByte(uri, '/')
+		if i <= 0 || uri[i-1] == '/' || uri[i-1] == ':' {
+			return out
+		}
+		uri = uri[:i]
+		out = append(out, uri)
+	}
 }
 
 // ranges compares a stored range with a searched one (FHIR R4 3.1.1.4.9).

@@ -38,6 +38,8 @@ func checkWrite(ctx context.Context, typ string) error {
 	switch {
 	case !ok:
 		return vigil.Errorf(vigil.Denied, "record.write", "not signed in")
+	case p.ReadOnly:
+		return vigil.Errorf(vigil.Denied, "record.write", "an API token only reads")
 	case p.Clinical():
 		return nil
 	case p.Has(access.Engineer) && engineerWrites(typ):

@@ -11,27 +11,31 @@ import (
 	"strings"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/fhir"
 )
 
 // Page sizes.
 const (
 	defaultCount = 50
 	maxCount     = 1000
-	countUpTo    = 1000 // totals are exact up to here unless _total=accurate
+	countUpTo    = 1000 // _total=estimate counts so far
 )
 
 // Page is one page of a search.
 type Page struct {
 	Records  []Record
 	Included []Record   // named by _include; none twice, none that is in Records
-	Total    int        // -1 when unknown: more than a thousand and _total=accurate was not asked
+	Total    int        // -1 when unknown: it was not asked for and there are more pages
 	Next     url.Values // the search for the next page; nil on the last
 }
 
 // Search returns the current resources of a type that the FHIR search parameters select. Invalid names a parameter
 // that is unknown or cannot be read. A patient finds only what is in his own compartment.
 func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page, error) {
+	return s.SearchIn(ctx, "", typ, params)
+}
+
+// SearchIn searches within a patient's compartment; an empty patient means no bound but the principal's own.
+func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Values) (Page, error) {
 	if err := checkType(typ); err != nil {
 		return Page{}, err
 	}
@@ -40,11 +44,17 @@ func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page
 		s.denied(ctx, "record.search", typ, "")
 		return Page{}, err
 	}
-	plan, err := parseSearch(typ, params)
+	plan, err := s.reader(ctx).search(typ, params)
 	if err != nil {
 		return Page{}, err
 	}
-	plan.query.Patient = only
+	if only != "" && patient != "" && patient != only {
+		s.denied(ctx, "record.search", typ, "")
+		return Page{}, vigil.Errorf(vigil.Denied, "record.search", "your role does not give access to this compartment")
+	}
+	if plan.query.Patient = patient; only != "" {
+		plan.query.Patient = only
+	}
 	found, err := s.cfg.Backend.Find(ctx, plan.query)
 	if err != nil {
 		return Page{}, err
@@ -59,6 +69,11 @@ func (s *Store) Search(ctx context.Context, typ string, params url.Values) (Page
 		return Page{}, err
 	}
 	return page, s.noted(ctx, "record.search", typ, plan.names(params), touched(page))
+}
+
+// reader returns a reader of search parameters that follows references only into what the principal may read.
+func (s *Store) reader(ctx context.Context) *reader {
+	return &reader{scope: func(typ string) (string, error) { return checkRead(ctx, typ) }}
 }
 
 func touched(p Page) []string {
@@ -77,53 +92,13 @@ func touched(p Page) []string {
 	return out
 }
 
-// include reads what the includes name; what is gone, elsewhere or not for this principal is left out.
-func (s *Store) include(ctx context.Context, includes []include, recs []Record) ([]Record, error) {
-	if len(includes) == 0 {
-		return nil, nil
-	}
-	seen := map[string]bool{}
-	for _, r := range recs {
-		seen[r.Ref()] = true
-	}
-	var out []Record
-	for _, r := range recs {
-		doc, err := r.Resource()
-		if err != nil {
-			return nil, err
-		}
-		for _, inc := range includes {
-			for _, v := range inc.param.Values(doc) {
-				ref := v.Type + "/" + v.ID
-				if v.Type == "" || inc.target != "" && v.Type != inc.target || seen[ref] {
-					continue
-				}
-				seen[ref] = true
-				rec, err := s.cfg.Backend.Current(ctx, v.Type, v.ID)
-				if vigil.KindOf(err) == vigil.NotFound || err == nil && (rec.Deleted || !visible(ctx, rec)) {
-					continue
-				}
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, rec)
-			}
-		}
-	}
-	return out, nil
-}
-
 func visible(ctx context.Context, r Record) bool {
 	only, err := checkRead(ctx, r.Type)
 	return err == nil && (only == "" || slices.Contains(r.Patients, only))
 }
 
-type include struct {
-	param  *fhir.Param
-	target string
-}
-
 type plan struct {
+	reader   *reader
 	query    Query
 	includes []include
 }

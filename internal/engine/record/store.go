@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
@@ -335,25 +334,6 @@ func (s *Store) guarded(ctx context.Context, op, typ, id string, read func() (Re
 		return Record{}, err
 	}
 	return rec, s.noted(ctx, op, rec.Ref(), "", rec.Patients)
-}
-
-// History returns all versions, newest first, deletions too.
-func (s *Store) History(ctx context.Context, typ, id string) ([]Record, error) {
-	var all []Record
-	_, err := s.guarded(ctx, "record.history", typ, id, func() (Record, error) {
-		var err error
-		if all, err = s.cfg.Backend.Versions(ctx, typ, id); err != nil {
-			return Record{}, err
-		}
-		return all[0], nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if p, _ := access.From(ctx); !p.Clinical() && p.Has(access.Patient) {
-		all = slices.DeleteFunc(all, func(r Record) bool { return !slices.Contains(r.Patients, p.Subject.ID()) })
-	}
-	return all, nil
 }
 
 // noted writes a read of patients' records to the trail; what concerns no patient is not noted.

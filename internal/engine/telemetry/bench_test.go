@@ -14,6 +14,7 @@ func (nothing) Write(context.Context, []Entry) error                            
 func (nothing) Scan(context.Context, []byte, []byte, func(_, _ []byte) error) error { return nil }
 func (nothing) Last(context.Context, []byte, []byte) ([]byte, []byte, error)        { return nil, nil, nil }
 func (nothing) DeleteRange(context.Context, []byte, []byte) error                   { return nil }
+func (nothing) Drop(context.Context, []byte, []byte) error                          { return nil }
 func (nothing) Flush(context.Context) error                                         { return nil }
 func (nothing) Stats() SeriesStats                                                  { return SeriesStats{} }
 func (nothing) Close() error                                                        { return nil }

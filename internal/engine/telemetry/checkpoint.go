@@ -25,6 +25,10 @@ func (s *Store) keepLoop(ctx context.Context) {
 		}
 		if err := s.Checkpoint(ctx); err != nil {
 			s.fail("the series cannot be written to disk", err)
+			continue
+		}
+		if err := s.Retain(ctx); err != nil {
+			s.cfg.Logger.Error("telemetry retention stopped and is tried again", "error", err)
 		}
 	}
 }
@@ -35,6 +39,13 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
 	return s.keep(ctx)
+}
+
+// Retain does one bounded step of retention. The store does it by itself after each checkpoint.
+func (s *Store) Retain(ctx context.Context) error {
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
+	return s.retain(ctx)
 }
 
 func (s *Store) keep(ctx context.Context) error {
@@ -56,6 +67,9 @@ func (s *Store) keep(ctx context.Context) error {
 		}
 		s.checkpoint.Store(offset)
 		s.keptBytes.Store(bytes)
+		if err := s.seal(ctx); err != nil {
+			return err
+		}
 	}
 	old, err := s.cfg.Log.Seek(ctx, now.Add(-s.cfg.Retention).UnixNano())
 	if err != nil {
@@ -97,7 +111,7 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 
 // Erase removes everything kept about the subject: series, waveforms, events, last values and what the log still holds,
 // then reads back to prove it. Reports about the subject that arrive while it runs may stay. Only the house and
-// administrators may erase. It returns Internal when anything is left.
+// administrators may erase. It returns Conflict while a legal hold is set and Internal when anything is left.
 func (s *Store) Erase(ctx context.Context, name vigil.Subject) error {
 	const op = "telemetry.erase"
 	if err := access.CheckSubject(ctx, name); err != nil {
@@ -111,6 +125,9 @@ func (s *Store) Erase(ctx context.Context, name vigil.Subject) error {
 	}
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
+	if err := s.held(op, name); err != nil {
+		return err
+	}
 	// The log first: after a crash in between, the replay must not bring anything back.
 	if err := s.eraseLog(ctx, name); err != nil {
 		return err

@@ -31,7 +31,7 @@ type putResult uint8
 const (
 	putAdded putResult = iota
 	putDuplicate
-	putCorrected
+	putDiffers // another value stands there; nothing was changed
 )
 
 func (c *chunk) last() int64 { return c.t[len(c.t)-1] }
@@ -41,20 +41,18 @@ func (c *chunk) closedTo(t int64) bool {
 	return len(c.t) > 0 && t > c.last() && (len(c.t) >= chunkSamples || t-c.start > int64(chunkSpan))
 }
 
-// put places one sample. The same time and value changes nothing; the same time with another value replaces it.
-func (c *chunk) put(t int64, v float64, q vigil.Quality) putResult {
+// put places one sample and returns where. The same time and value changes nothing, nor does the same time with another
+// value: the caller decides.
+func (c *chunk) put(t int64, v float64, q vigil.Quality) (putResult, int) {
 	n := len(c.t)
 	i := n
 	if n > 0 && t <= c.t[n-1] {
 		i, _ = slices.BinarySearch(c.t, t)
 		if c.t[i] == t {
 			if math.Float64bits(c.v[i]) == math.Float64bits(v) {
-				return putDuplicate
+				return putDuplicate, i
 			}
-			c.v[i] = v
-			c.setQuality(i, q|vigil.QualityCorrected)
-			c.dirty = true
-			return putCorrected
+			return putDiffers, i
 		}
 	}
 	c.dirty = true
@@ -64,10 +62,10 @@ func (c *chunk) put(t int64, v float64, q vigil.Quality) putResult {
 	}
 	if i == n {
 		c.t, c.v = append(c.t, t), append(c.v, v)
-		return putAdded
+		return putAdded, i
 	}
 	c.t, c.v = slices.Insert(c.t, i, t), slices.Insert(c.v, i, v)
-	return putAdded
+	return putAdded, i
 }
 
 func (c *chunk) needQuality() {

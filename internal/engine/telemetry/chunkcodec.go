@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/vigil-health/vigil"
@@ -48,9 +49,16 @@ var (
 
 // scratch is working memory of the codec, reused through a pool of the caller.
 type scratch struct {
-	a, b  [3][]uint64
-	ints  []int64
-	frame []byte
+	a, b   [3][]uint64
+	ints   []int64
+	frame  []byte
+	column []byte
+}
+
+// numbers returns n numbers that live until the next call.
+func (s *scratch) numbers(n int) []int64 {
+	s.ints = slices.Grow(s.ints[:0], n)[:n]
+	return s.ints
 }
 
 func newScratchPool() *sync.Pool { return &sync.Pool{New: func() any { return new(scratch) }} }

@@ -214,7 +214,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(appendReport(nil, sampleReport(), &s))
 	c := &chunk{t: []int64{1, 5, 9}, v: []float64{1, 2.5, math.Pi}, q: []vigil.Quality{0, 1, 0}}
 	f.Add(encodeChunk(nil, c, &s))
+	f.Add(encodeCorrection(&Correction{Old: 1, New: 2.5, OldReceived: at(77), Protocol: "mqtt"}))
 	f.Add(encodeWave(nil, &vigil.Waveform{Period: 1, Data: []int16{1, -5, 900}}, &s))
+	f.Add(encodeBlock(nil, 0, 0, []summary{{count: 2, first: 0, last: 1e9, gap: 1e9, min: 1, max: 2.5, sum: 3.5}, {count: 1, first: minute, last: minute, min: math.Pi, max: math.Pi, sum: math.Pi}}, &s))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s scratch
 		_, _ = decodeRecord(b, &s, func(*vigil.Report, []byte) error { return nil })
@@ -230,9 +232,17 @@ func FuzzDecode(f *testing.F) {
 				_ = decodeChunk(&h, &cols, &s)
 			}
 			_, _ = decodeWave(sealed, &s)
+			for k := range levels {
+				_, _ = decodeBlock(sealed, k, 0, &s)
+			}
 		}
 		_, _ = decodeEvent(b)
-		_, _ = decodeLast(b)
+		if c, ok := decodeCorrection(b); ok {
+			if again, ok := decodeCorrection(encodeCorrection(&c)); !ok || !bytes.Equal(encodeCorrection(&again), encodeCorrection(&c)) {
+				t.Errorf("%+v does not come back: %+v", c, again)
+			}
+		}
+		_, _, _ = decodeLast(b)
 		_ = decodeWaveInfo(b, &wave{})
 		if len(b) > 0 {
 			_, _, _ = splitLastKey(b)

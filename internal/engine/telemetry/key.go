@@ -15,23 +15,34 @@ import (
 // Keys of the series store, subject first, so that one patient lies together and is erased by one range delete:
 //
 //	d subject 0 n metric device 0 start        numeric chunk
+//	d subject 0 s metric device 0 level start  block of summaries
+//	d subject 0 c metric device 0 time receipt value that was replaced
 //	d subject 0 w metric device 0 start        waveform block
 //	d subject 0 e time kind 0 device 0 hash    event
 //	l subject 0 shape metric device 0          last value of a series: the table read at start
+//	h subject 0                                legal hold
 //	m name                                     the store's own facts
 //
 // A metric is its catalogue number in two bytes, or zero and its key ended by a zero byte. Times are eight bytes that sort.
 const (
 	tableData = 'd'
 	tableLast = 'l'
+	tableHold = 'h'
 	tableMeta = 'm'
 
 	kindNumeric = 'n'
+	kindSummary = 's'
 	kindWave    = 'w'
 	kindEvent   = 'e'
+
+	kindCorrection = 'c'
 )
 
-var keyCheckpoint = []byte{tableMeta, 'c', 'p'}
+var (
+	keyCheckpoint = []byte{tableMeta, 'c', 'p'}
+	keyPolicy     = []byte{tableMeta, 'r', 'p'}
+	keyFloor      = []byte{tableMeta, 'r', 'f'} // and the class
+)
 
 func appendTime(dst []byte, t int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(t)^1<<63)

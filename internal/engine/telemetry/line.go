@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -14,8 +17,11 @@ import (
 
 // Query returns a line for each metric, ordered by metric number: every metric asked for, or all that have points.
 // With Points, samples fall into even buckets over [From, To) that keep min, max, mean and count, so that no peak
-// disappears; empty buckets are left out. Gaps run between neighbouring samples, from From to the first sample and from
-// the last to To or now, whichever is earlier, when longer than one and a half times the metric's MaxAge.
+// disappears; empty buckets are left out. Buckets of two minutes and more begin at whole minutes, of half an hour and
+// more at whole quarters, of half a day and more at 0, 6, 12 and 18 o'clock UTC, and are drawn from kept summaries, so
+// there may be fewer than Points. Gaps run between neighbouring samples, from From to the first sample and from the last
+// to To or now, whichever is earlier, when longer than one and a half times the metric's MaxAge and, in wide buckets,
+// than the summaries' one minute, quarter or six hours.
 // It returns Denied for a subject that ctx may not see and Invalid for a range that is none.
 func (s *Store) Query(ctx context.Context, q Query) ([]Line, error) {
 	if err := access.CheckSubject(ctx, q.Subject); err != nil {
@@ -25,26 +31,90 @@ func (s *Store) Query(ctx context.Context, q Query) ([]Line, error) {
 	if !q.From.Before(q.To) || to <= from || q.Points < 0 {
 		return nil, vigil.Errorf(vigil.Invalid, "telemetry.query", "the range [%s, %s) is empty or Points is negative", q.From, q.To)
 	}
-	work := s.scratches.Get().(*scratch)
-	defer s.scratches.Put(work)
-	var lines []Line
-	sources := s.sources(&q, from, to)
-	for len(sources) > 0 {
-		metric := sources[0].key.Metric
-		n := 1
-		for n < len(sources) && sources[n].key.Metric == metric {
-			n++
-		}
-		line, err := s.line(ctx, sources[:n], from, to, q.Points, work)
-		if err != nil {
-			return nil, err
-		}
-		if len(line.Points) > 0 || len(q.Metrics) > 0 {
-			lines = append(lines, line)
-		}
-		sources = sources[n:]
+	lines, err := s.lines(ctx, s.sources(&q, from, to), grid{from, to, q.Points})
+	if err != nil {
+		return nil, err
+	}
+	if len(q.Metrics) == 0 {
+		lines = slices.DeleteFunc(lines, func(l Line) bool { return len(l.Points) == 0 })
 	}
 	return s.addMissing(lines, q.Metrics, from, to), nil
+}
+
+// QueryMany answers the query for each of the subjects, in their order; the query's own subject is not used. The checks
+// are those of Query: one subject that ctx may not see denies all.
+func (s *Store) QueryMany(ctx context.Context, subjects []vigil.Subject, q Query) ([][]Line, error) {
+	for _, name := range subjects {
+		if err := access.CheckSubject(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	out := make([][]Line, len(subjects))
+	err := together(len(subjects), func(i int) error {
+		one := q
+		one.Subject = subjects[i]
+		lines, err := s.Query(ctx, one)
+		out[i] = lines
+		return err
+	})
+	return out, err
+}
+
+// grid is the range of a query and into how many buckets it falls.
+type grid struct {
+	from, to int64
+	points   int
+}
+
+// lines reads the sources, which are sorted by metric, a line a metric.
+func (s *Store) lines(ctx context.Context, sources []source, g grid) ([]Line, error) {
+	var metrics [][]source
+	for len(sources) > 0 {
+		n := 1
+		for n < len(sources) && sources[n].key.Metric == sources[0].key.Metric {
+			n++
+		}
+		metrics = append(metrics, sources[:n])
+		sources = sources[n:]
+	}
+	out := make([]Line, len(metrics))
+	err := together(len(metrics), func(i int) (err error) {
+		work := s.scratches.Get().(*scratch)
+		defer s.scratches.Put(work)
+		out[i], err = s.line(ctx, metrics[i], g, work)
+		return err
+	})
+	return out, err
+}
+
+// together calls fn for 0 to n-1 on the processors there are and returns the first error.
+func together(n int, fn func(i int) error) error {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	if workers <= 1 {
+		for i := range n {
+			if err := fn(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if err := fn(i); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // addMissing adds lines for metrics that were asked for and that the subject never had.
@@ -62,37 +132,39 @@ func (s *Store) addMissing(lines []Line, metrics []vigil.Metric, from, to int64)
 }
 
 // line reads all devices of one metric.
-func (s *Store) line(ctx context.Context, sources []source, from, to int64, points int, work *scratch) (Line, error) {
+func (s *Store) line(ctx context.Context, sources []source, g grid, work *scratch) (Line, error) {
+	from, to, points := g.from, g.to, g.points
 	metric := sources[0].key.Metric
 	seen := runs{limit: gapLimit(metric)}
 	line := Line{Metric: metric}
-	var grid *buckets
+	var in *buckets
 	if points > 0 {
-		width := (to-from)/int64(points) + 1
-		if (to-from)%int64(points) == 0 {
-			width--
+		in = newBuckets(from, to, points)
+		if in.level != rawLevel {
+			seen.limit = max(seen.limit, levels[in.level].width)
 		}
-		grid = &buckets{from: from, width: max(width, 1), all: make([]bucket, points)}
 	}
 	for i := range sources {
-		var out sink
-		if grid != nil {
-			grid.device, grid.runs = sources[i].key.Device, &seen
-			out = grid
-		} else {
-			var n counter
-			if err := s.read(ctx, &sources[i], from, to, &n, work); err != nil {
+		if in != nil {
+			in.device, in.runs = sources[i].key.Device, &seen
+			r := levelReader{store: s, src: &sources[i], out: in, work: work}
+			if err := r.read(ctx, in.level, from, to); err != nil {
 				return line, err
 			}
-			line.Points = slices.Grow(line.Points, int(n))
-			out = &rawSink{device: sources[i].key.Device, points: &line.Points, runs: &seen}
+			continue
 		}
+		var n counter
+		if err := s.read(ctx, &sources[i], from, to, &n, work); err != nil {
+			return line, err
+		}
+		line.Points = slices.Grow(line.Points, int(n))
+		out := &rawSink{device: sources[i].key.Device, points: &line.Points, runs: &seen}
 		if err := s.read(ctx, &sources[i], from, to, out, work); err != nil {
 			return line, err
 		}
 	}
-	if grid != nil {
-		line.Points = grid.points()
+	if in != nil {
+		line.Points = in.points()
 	} else if len(sources) > 1 {
 		slices.SortStableFunc(line.Points, func(a, b Point) int { return cmp.Compare(a.Time, b.Time) })
 	}
@@ -124,17 +196,20 @@ type rawSink struct {
 func (r *rawSink) whole(*summary) bool { return false }
 
 func (r *rawSink) samples(c *columns) {
-	p := slices.Grow(*r.points, len(c.t))
+	n := len(*r.points)
+	all := slices.Grow(*r.points, len(c.t))[:n+len(c.t)]
+	*r.points = all
 	for i, t := range c.t {
-		p = append(p, Point{Time: t, Mean: c.v[i], Min: c.v[i], Max: c.v[i], Count: 1, Device: r.device, Quality: c.q[i]})
+		p := &all[n+i] // filled in place: a point is large
+		p.Time, p.Mean, p.Min, p.Max, p.Count, p.Device, p.Quality = t, c.v[i], c.v[i], c.v[i], 1, r.device, c.q[i]
 	}
-	*r.points = p
 	r.runs.samples(c)
 }
 
 // buckets gathers samples and whole chunks by time.
 type buckets struct {
 	from, width int64
+	level       int // whose entries fill the buckets
 	all         []bucket
 	device      vigil.DeviceID
 	runs        *runs
@@ -148,6 +223,18 @@ type bucket struct {
 	device      vigil.DeviceID
 	mixed       bool // several devices
 	quality     vigil.Quality
+}
+
+// newBuckets divides [from, to) into at most so many buckets. Wide ones lie on the grid of a level's entries.
+func newBuckets(from, to int64, points int) *buckets {
+	n := int64(points)
+	width := max((to-from+n-1)/n, 1)
+	k := coarsest(width)
+	if k != rawLevel {
+		from = floorTo(from, levels[k].width)
+		width = ceilTo((to-from+n-1)/n, levels[k].width)
+	}
+	return &buckets{from: from, width: width, level: k, all: make([]bucket, (to-from+width-1)/width)}
 }
 
 func (g *buckets) at(t int64) *bucket {

@@ -61,6 +61,8 @@ type Series interface {
 	Last(ctx context.Context, from, to []byte) (key, value []byte, err error)
 	// DeleteRange removes every key in [from, to) and returns when the removal is durable.
 	DeleteRange(ctx context.Context, from, to []byte) error
+	// Drop removes every key in [from, to); the removal is durable at Flush, as a write is, and in order with the writes.
+	Drop(ctx context.Context, from, to []byte) error
 	// Flush returns when everything written before the call is durable.
 	Flush(ctx context.Context) error
 	// Stats says what the store holds.

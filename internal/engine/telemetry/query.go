@@ -20,7 +20,7 @@ type Query struct {
 	Subject  vigil.Subject
 	Metrics  []vigil.Metric // empty means all
 	From, To time.Time      // [From, To)
-	Points   int            // at most so many buckets a series with min and max kept; 0 means raw
+	Points   int            // at most so many buckets a metric with min and max kept, see Store.Query; 0 means raw
 }
 
 // Line is one metric of a subject over time, devices merged by time.

@@ -50,7 +50,7 @@ func (s *Store) Waveforms(ctx context.Context, name vigil.Subject) ([]WaveInfo, 
 		return nil, err
 	}
 	var out []WaveInfo
-	for _, w := range s.waves(name) {
+	for _, w := range s.waves(name, 0, 0) {
 		out = append(out, WaveInfo{w.metric, w.device, at(w.end), at(w.received), time.Duration(w.period), w.scale, w.offset})
 	}
 	slices.SortStableFunc(out, func(a, b WaveInfo) int {
@@ -59,8 +59,8 @@ func (s *Store) Waveforms(ctx context.Context, name vigil.Subject) ([]WaveInfo, 
 	return out, nil
 }
 
-// waves returns copies.
-func (s *Store) waves(name vigil.Subject) []wave {
+// waves returns copies; of the block that grows each holds what overlaps [lo, hi).
+func (s *Store) waves(name vigil.Subject, lo, hi int64) []wave {
 	sh := s.shardOf(name)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -70,13 +70,15 @@ func (s *Store) waves(name vigil.Subject) []wave {
 	}
 	out := make([]wave, 0, len(sub.waves))
 	for _, w := range sub.waves {
-		out = append(out, *w)
+		c := *w
+		c.open = w.openWave(lo, hi)
+		out = append(out, c)
 	}
 	return out
 }
 
 // Waveform returns the blocks of the metric that overlap [from, to), in order of their start, whole: the first and the
-// last may reach beyond. The blocks are the caller's.
+// last may reach beyond. Pieces that follow each other are one block of up to half a minute. The blocks are the caller's.
 func (s *Store) Waveform(ctx context.Context, name vigil.Subject, metric vigil.Metric, from, to time.Time) ([]vigil.Waveform, error) {
 	if err := access.CheckSubject(ctx, name); err != nil {
 		return nil, err
@@ -85,28 +87,42 @@ func (s *Store) Waveform(ctx context.Context, name vigil.Subject, metric vigil.M
 	defer s.scratches.Put(work)
 	var out []vigil.Waveform
 	lo, hi := nanos(from), nanos(to)
-	for _, w := range s.waves(name) {
+	for _, w := range s.waves(name, lo, hi) {
 		if w.metric != metric {
 			continue
 		}
-		err := s.cfg.Series.Scan(ctx, timeKey(w.prefix, lo-int64(maxWaveSpan)), timeKey(w.prefix, hi), func(key, value []byte) error {
-			block, err := decodeWave(value, work)
-			if err != nil {
-				s.quarantined.Add(1)
-				return nil
-			}
-			block.Metric, block.Start = metric, keyTime(key[len(w.prefix):])
-			if block.End() > lo {
-				out = append(out, block)
-			}
-			return nil
-		})
+		blocks, err := s.blocks(ctx, &w, lo, hi, work)
 		if err != nil {
 			return nil, err
 		}
+		out = append(out, blocks...)
 	}
 	slices.SortStableFunc(out, func(a, b vigil.Waveform) int { return cmp.Compare(a.Start, b.Start) })
 	return out, nil
+}
+
+// blocks returns what a copy of a waveform and the store hold in [lo, hi), in order of their start.
+func (s *Store) blocks(ctx context.Context, w *wave, lo, hi int64, work *scratch) ([]vigil.Waveform, error) {
+	var blocks []vigil.Waveform
+	err := s.cfg.Series.Scan(ctx, timeKey(w.prefix, lo-int64(maxWaveSpan)), timeKey(w.prefix, hi), func(key, value []byte) error {
+		block, err := decodeWave(value, work)
+		if err != nil {
+			s.quarantined.Add(1)
+			return nil
+		}
+		block.Metric, block.Start = w.metric, keyTime(key[len(w.prefix):])
+		if block.End() > lo && (w.open == nil || w.open.Start != block.Start) {
+			blocks = append(blocks, block)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.open != nil {
+		blocks = append(blocks, *w.open)
+	}
+	return untangle(blocks), nil
 }
 
 // Events returns the subject's events of the kinds in [from, to), in order of time; no kinds mean all.
@@ -137,6 +153,7 @@ type source struct {
 	key    vigil.SeriesKey
 	prefix []byte
 	open   []*chunk // ascending; each stands for everything in [start, end)
+	sparse bool     // summaries are made however few samples there are
 }
 
 // sources copies the parts of the subject's series that memory holds.

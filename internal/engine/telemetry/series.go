@@ -36,6 +36,10 @@ type series struct {
 	lastNew  bool     // last differs from the store
 	head     *chunk   // the newest chunk, nil until looked up
 	late     []*chunk // older chunks that late samples opened
+	sealed   int64    // summaries are kept of what lies before, 0 for none; see seal.go
+	stale    []int64  // hours before sealed whose summaries were removed
+	changes  uint32   // counts what happened behind the head
+	class    uint8    // place among coding.Classes
 	touched  int64
 	received int64 // of the report being applied
 }
@@ -44,17 +48,6 @@ type lastSample struct {
 	time, received int64
 	value          float64
 	quality        vigil.Quality
-}
-
-// wave is one waveform as last seen; its blocks are in the store.
-type wave struct {
-	metric        vigil.Metric
-	device        vigil.DeviceID
-	prefix        []byte
-	end, period   int64
-	received      int64
-	scale, offset float64
-	dirty         bool
 }
 
 const lateChunks = 4 // open late chunks a series, more are written out
@@ -66,6 +59,9 @@ type editor struct {
 	scratch scratch
 	now     int64
 	damaged func() // counts a chunk that could not be read
+	floors  *floors
+
+	protocol string // of the report being applied
 }
 
 func (e *editor) flush(ctx context.Context) error {
@@ -84,6 +80,10 @@ func (e *editor) writeChunk(s *series, c *chunk) {
 	}
 	value := encodeChunk(make([]byte, 0, 64+len(c.t)*2), c, &e.scratch)
 	e.pending = append(e.pending, Entry{timeKey(s.prefix, c.start), value})
+	e.unseal(s, c.t[0], c.last())
+	if c != s.head {
+		s.changes++
+	}
 	c.dirty = false
 }
 
@@ -104,9 +104,15 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 	if c.closedTo(x.Time) {
 		c = e.roll(s, c, x.Time)
 	}
-	result := c.put(x.Time, x.Value, x.Quality)
-	if result == putDuplicate {
+	quality := x.Quality
+	switch result, i := c.put(x.Time, x.Value, x.Quality); result {
+	case putDuplicate:
 		return nil
+	case putDiffers:
+		if ok, err := e.correct(ctx, s, c, i, x); err != nil || !ok {
+			return err
+		}
+		quality |= vigil.QualityCorrected
 	}
 	c.touched, s.touched = e.now, e.now
 	if len(c.t) >= chunkMax {
@@ -114,10 +120,7 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 	}
 	if !s.has || x.Time >= s.last.time {
 		s.has, s.lastNew = true, true
-		s.last = lastSample{x.Time, s.received, x.Value, x.Quality}
-		if result == putCorrected {
-			s.last.quality |= vigil.QualityCorrected
-		}
+		s.last = lastSample{x.Time, s.received, x.Value, quality}
 	}
 	return nil
 }
@@ -212,6 +215,7 @@ func (e *editor) keepLate(s *series, c *chunk) {
 		s.late = slices.Delete(s.late, 0, 1)
 	}
 	c.touched = e.now
+	s.changes++
 	s.late = append(s.late, c)
 }
 
@@ -250,26 +254,10 @@ func spanFloor(t int64) int64 {
 	return f
 }
 
-// addWave writes the blocks of one waveform.
-func (e *editor) addWave(w *wave, x *vigil.Waveform, received int64) {
-	piece := *x
-	longest := int(max(1, min(int64(maxWaveSpan)/x.Period, maxWave)))
-	for len(piece.Data) > 0 {
-		rest := piece.Data
-		piece.Data = rest[:min(longest, len(rest))]
-		value := encodeWave(make([]byte, 0, 48+len(piece.Data)), &piece, &e.scratch)
-		e.pending = append(e.pending, Entry{timeKey(w.prefix, piece.Start), value})
-		piece.Start = piece.End()
-		piece.Data = rest[len(piece.Data):]
-	}
-	if end := x.End(); end > w.end {
-		w.end, w.period, w.received, w.scale, w.offset, w.dirty = end, x.Period, received, x.Scale, x.Offset, true
-	}
-}
-
 // save puts everything of the subject that the store does not hold among the pending writes. Chunks that nobody touched
 // for chunkSpan leave the memory.
 func (e *editor) save(sub *subject) {
+	waits := false
 	for _, s := range sub.series {
 		for _, c := range s.late {
 			e.writeChunk(s, c)
@@ -280,32 +268,45 @@ func (e *editor) save(sub *subject) {
 			if e.now-s.touched > int64(chunkSpan) {
 				s.head = nil
 			}
+			waits = waits || s.head != nil
 		}
 		if s.lastNew {
-			e.pending = append(e.pending, Entry{lastKey(sub.name, kindNumeric, s.key.Metric, s.key.Device), encodeLast(s.last)})
-			s.lastNew = false
+			e.writeLast(s)
 		}
 	}
 	for _, w := range sub.waves {
+		if e.saveWave(w); e.now-w.touched > int64(idleWave) {
+			w.open = nil
+		}
+		waits = waits || w.open != nil
 		if w.dirty {
 			e.pending = append(e.pending, Entry{lastKey(sub.name, kindWave, w.metric, w.device), encodeWaveInfo(w)})
 			w.dirty = false
 		}
 	}
-	sub.dirty = false
+	sub.dirty = waits // until the heads have left the memory
 }
 
-func encodeLast(l lastSample) []byte {
-	b := binary.AppendVarint(make([]byte, 0, 32), l.time)
+func (e *editor) writeLast(s *series) {
+	e.pending = append(e.pending, Entry{lastKey(s.key.Subject, kindNumeric, s.key.Metric, s.key.Device), encodeLast(s.last, s.sealed)})
+	s.lastNew = false
+}
+
+func encodeLast(l lastSample, sealed int64) []byte {
+	b := binary.AppendVarint(make([]byte, 0, 40), l.time)
 	b = binary.AppendVarint(b, l.received)
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(l.value))
-	return append(b, byte(l.quality))
+	return binary.AppendVarint(append(b, byte(l.quality)), sealed)
 }
 
-func decodeLast(b []byte) (lastSample, bool) {
+// decodeLast reads a row of the last table; rows from before summaries were kept end with the quality.
+func decodeLast(b []byte) (l lastSample, sealed int64, ok bool) {
 	in := input{b: b}
-	l := lastSample{in.varint(), in.varint(), math.Float64frombits(in.fixed64()), vigil.Quality(in.byte())}
-	return l, !in.bad
+	l = lastSample{in.varint(), in.varint(), math.Float64frombits(in.fixed64()), vigil.Quality(in.byte())}
+	if len(in.b) > 0 {
+		sealed = in.varint()
+	}
+	return l, sealed, !in.bad
 }
 
 func encodeWaveInfo(w *wave) []byte {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/coding"
 )
 
 // shard holds the subjects whose hash falls on it. Its goroutine applies reports in log order; readers share the lock.
@@ -18,6 +19,7 @@ type shard struct {
 	edit     editor
 	in       chan batch
 	applied  atomic.Uint64 // offset of the last record whose reports are in
+	expired  atomic.Uint64 // what arrived older than what is kept
 }
 
 type batch struct {
@@ -30,7 +32,7 @@ const shardQueue = 4 // records waiting for a shard; then the commit waits
 func newShard(store Series, damaged func()) *shard {
 	return &shard{
 		subjects: map[vigil.Subject]*subject{},
-		edit:     editor{store: store, damaged: damaged},
+		edit:     editor{store: store, damaged: damaged, floors: new(floors)},
 		in:       make(chan batch, shardQueue),
 	}
 }
@@ -69,10 +71,15 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 		sub.spoke = dev
 	}
 	sub.dirty = true
+	sh.edit.protocol = r.Protocol
 	for i := range r.Samples {
 		s := dev.find(r.Samples[i].Metric)
 		if s == nil {
 			s = sub.newSeries(dev, r.Samples[i].Metric)
+		}
+		if r.Samples[i].Time < sh.edit.floors[s.class].Load() {
+			sh.expired.Add(1)
+			continue
 		}
 		s.received = r.Received
 		if err := sh.edit.add(ctx, s, &r.Samples[i]); err != nil {
@@ -81,12 +88,22 @@ func (sh *shard) applyReport(ctx context.Context, r *vigil.Report) error {
 	}
 	for i := range r.Waveforms {
 		x := &r.Waveforms[i]
+		if x.End() <= sh.edit.floors.of(coding.ClassWaveforms) {
+			sh.expired.Add(1)
+			continue
+		}
 		if x.Period > 0 {
-			sh.edit.addWave(sub.wave(dev, x.Metric), x, r.Received)
+			if err := sh.edit.addWave(ctx, sub.wave(dev, x.Metric), x, r.Received); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range r.Events {
 		x := &r.Events[i]
+		if x.Time < sh.edit.floors.of(coding.ClassEvents) {
+			sh.expired.Add(1)
+			continue
+		}
 		sh.edit.pending = append(sh.edit.pending, Entry{eventKey(r.Subject, r.Device, x), encodeEvent(x)})
 	}
 	return nil
@@ -118,6 +135,7 @@ func (d *device) find(m vigil.Metric) *series {
 
 func (sub *subject) newSeries(dev *device, m vigil.Metric) *series {
 	s := &series{key: vigil.SeriesKey{Subject: sub.name, Device: dev.id, Metric: m}}
+	s.class = uint8(classNumber(coding.ClassOf(m)))
 	s.prefix = seriesPrefix(sub.name, kindNumeric, m, dev.id)
 	dev.series = append(dev.series, s)
 	i, _ := slices.BinarySearchFunc(sub.series, s, compareSeries)
@@ -157,12 +175,12 @@ func (sh *shard) restore(k vigil.SeriesKey, kind byte, value []byte) bool {
 	if kind == kindWave {
 		return decodeWaveInfo(value, sub.wave(dev, k.Metric))
 	}
-	last, ok := decodeLast(value)
+	last, sealed, ok := decodeLast(value)
 	if !ok {
 		return false
 	}
 	s := sub.newSeries(dev, k.Metric)
-	s.last, s.has = last, true
+	s.last, s.has, s.sealed = last, true, sealed
 	return true
 }
 

@@ -23,8 +23,13 @@ type Config struct {
 	Retention       time.Duration // how far back Recent reaches; default 24 h, at least 1 h
 	CheckpointEvery time.Duration // default 1 min
 	CheckpointBytes int64         // of log since the last checkpoint, default 32 MB: bounds the replay at start
-	BatchBytes      int           // most that waits for a commit, default 1 MB; then Append blocks
-	BatchReports    int           // likewise in reports, default 8192
+	// Policy says how long what is kept while no administrator has decided; nil keeps everything.
+	Policy Policy
+	// Audit, when set, is told who changed the policy or a hold.
+	Audit func(ctx context.Context, action string, subject vigil.Subject)
+
+	BatchBytes   int // most that waits for a commit, default 1 MB; then Append blocks
+	BatchReports int // likewise in reports, default 8192
 }
 
 func (c *Config) fill() error {
@@ -33,6 +38,9 @@ func (c *Config) fill() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := c.Policy.Check(); err != nil {
+		return err
 	}
 	orDefault(&c.Shards, 2)
 	orDefault(&c.Retention, 24*time.Hour)
@@ -73,7 +81,16 @@ type Store struct {
 	keeper     sync.WaitGroup
 	stopKeeper chan struct{}
 	due        chan struct{}
-	keepMu     sync.Mutex // one checkpoint or erasure at a time
+	keepMu     sync.Mutex // one checkpoint, step of retention or erasure at a time
+
+	policy    atomic.Pointer[PolicyState]
+	floors    floors
+	round     retentionRound // under keepMu
+	roundSize atomic.Int64
+	roundDone atomic.Int64
+	expiry    expiry
+	holdMu    sync.RWMutex
+	holds     map[vigil.Subject]*Hold
 
 	fault       atomic.Pointer[string] // why nothing is acknowledged
 	appended    atomic.Uint64
@@ -104,6 +121,7 @@ type Health struct {
 	Quarantined   uint64 // damaged reports, chunks and blocks met and left out
 	Log           LogStats
 	Series        SeriesStats
+	Retention     RetentionHealth
 }
 
 // Open makes the series complete: it reads the last values and replays the log from the checkpoint. Nothing is accepted
@@ -115,7 +133,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, seed: maphash.MakeSeed(), scratches: newScratchPool(), stopKeeper: make(chan struct{}), due: make(chan struct{}, 1)}
 	s.queue.init(cfg.BatchBytes, cfg.BatchReports)
 	for range cfg.Shards {
-		s.shards = append(s.shards, newShard(cfg.Series, func() { s.quarantined.Add(1) }))
+		sh := newShard(cfg.Series, func() { s.quarantined.Add(1) })
+		sh.edit.floors = &s.floors
+		s.shards = append(s.shards, sh)
+	}
+	if err := s.readRetention(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.readLast(ctx); err != nil {
 		return nil, err
@@ -282,7 +305,7 @@ func (s *Store) Health() Health {
 	h := Health{
 		Appended: s.appended.Load(), Bytes: s.bytes.Load(), QueueLen: s.queue.len(), LogPosition: s.committed.Load(),
 		Checkpoint: s.checkpoint.Load(), Replayed: s.replayed, Quarantined: s.quarantined.Load(),
-		Log: s.cfg.Log.Stats(), Series: s.cfg.Series.Stats(),
+		Log: s.cfg.Log.Stats(), Series: s.cfg.Series.Stats(), Retention: s.retentionHealth(),
 	}
 	h.Applied = s.applied()
 	switch fault := s.fault.Load(); {

@@ -15,7 +15,6 @@ import (
 	"log"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -23,9 +22,10 @@ import (
 func main() {
 	defs := flag.String("defs", "", "folder with the R4 definitions")
 	out := flag.String("out", "internal/fhir/r4.txt.gz", "file to write")
+	profiles := flag.String("profiles", "internal/fhir/conformance/profiles.json.gz", "file of base profiles to write")
 	flag.Parse()
-	g := &generator{dir: *defs, types: map[string]*typeDef{}, sets: map[string][]string{}, used: map[string]bool{}}
-	if err := g.run(*out); err != nil {
+	g := &generator{dir: *defs, types: map[string]*typeDef{}, sets: map[string][]string{}, used: map[string]bool{}, named: map[string][]rule{}}
+	if err := g.run(*out, *profiles); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -36,42 +36,55 @@ type element struct {
 	name, min, max string
 	types          []string // "Quantity", "Reference>Patient,Group", "@Observation.component"
 	set            string   // required binding
+	rules          []rule
 }
 
 type typeDef struct {
 	name, kind, base string
 	elements         []element
+	rules            []rule
 }
 
 type generator struct {
 	dir   string
 	types map[string]*typeDef
 	order []string
-	sets  map[string][]string
+	sets  map[string][]string // by URL: codes, each system before its codes as "=http://…"
 	used  map[string]bool
+	named map[string][]rule // of SimpleQuantity and MoneyQuantity
 	buf   bytes.Buffer
 }
 
-func (g *generator) run(out string) error {
-	steps := []func() error{g.readSets, g.readTypes("profiles-types.json"), g.readTypes("profiles-resources.json"), g.writeTypes, g.writeParams, g.writeCompartment, g.writeSets}
+func (g *generator) run(out, profiles string) error {
+	var defs []byte
+	writeProfiles := func() (err error) { defs, err = g.profiles(); return err }
+	steps := []func() error{g.readSets, g.readTypes("profiles-types.json"), g.readTypes("profiles-resources.json"), g.writeTypes, g.writeParams, g.writeCompartment, writeProfiles, g.writeSets}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	if err := zip(profiles, defs); err != nil {
+		return err
+	}
+	return zip(out, g.buf.Bytes())
+}
+
+// zip writes b compressed and says how large both forms are.
+func zip(name string, b []byte) error {
 	var zipped bytes.Buffer
 	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(g.buf.Bytes()); err != nil {
+	if _, err := w.Write(b); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
 		return err
 	}
-	fmt.Printf("%d bytes, %d compressed\n", g.buf.Len(), zipped.Len())
-	return os.WriteFile(out, zipped.Bytes(), 0o644)
+	fmt.Printf("%s: %d bytes, %d compressed\n", name, len(b), zipped.Len())
+	return os.WriteFile(name, zipped.Bytes(), 0o644)
 }
 
 func (g *generator) load(name string) ([]object, error) {
@@ -113,6 +126,11 @@ func (g *generator) readTypes(file string) func() error {
 		if err != nil {
 			return err
 		}
+		for _, r := range resources { // types such as SimpleQuantity are rules on the element that names them
+			if root := objects(child(r, "snapshot"), "element"); len(root) > 0 && str(r, "kind") == "complex-type" && str(r, "derivation") == "constraint" {
+				g.named[str(r, "name")] = g.rules(root[0])
+			}
+		}
 		for _, r := range resources {
 			if str(r, "resourceType") != "StructureDefinition" || str(r, "derivation") == "constraint" && str(r, "name") != str(r, "type") {
 				continue
@@ -128,7 +146,12 @@ func (g *generator) readType(r object) {
 	if abstract, _ := r["abstract"].(bool); abstract && kind == "R" {
 		kind = "A"
 	}
-	if kind == "" || kind == "P" || g.types[name] != nil || name == "SubscriptionStatus" { // of R4B, added by the package
+	if kind == "" || g.types[name] != nil || name == "SubscriptionStatus" { // of R4B, added by the package
+		return
+	}
+	base := last(str(r, "baseDefinition"))
+	if kind == "P" {
+		g.add(name, kind, base)
 		return
 	}
 	elements := objects(child(r, "snapshot"), "element")
@@ -138,29 +161,37 @@ func (g *generator) readType(r object) {
 			parents[path[:strings.LastIndex(path, ".")]] = true
 		}
 	}
-	g.add(name, kind)
+	g.add(name, kind, base)
 	for _, e := range elements {
 		path := str(e, "path")
 		i := strings.LastIndex(path, ".")
 		if i < 0 {
+			g.types[name].rules = g.rules(e)
 			continue
 		}
 		if parents[path] {
-			g.add(path, "B")
+			g.add(path, "B", str(objects(e, "type")[0], "code"))
+			g.types[path].rules = g.rules(e)
 		}
 		t := g.types[path[:i]]
 		t.elements = append(t.elements, g.element(e, path, path[i+1:], parents[path]))
 	}
 }
 
-func (g *generator) add(name, kind string) {
-	g.types[name] = &typeDef{name: name, kind: kind}
+func (g *generator) add(name, kind, base string) {
+	if base == "" {
+		base = "-"
+	}
+	g.types[name] = &typeDef{name: name, kind: kind, base: base}
 	g.order = append(g.order, name)
 }
 
 func (g *generator) element(e object, path, name string, parent bool) element {
 	min, _ := e["min"].(float64)
 	el := element{name: name, min: strconv.Itoa(int(min)), max: str(e, "max")}
+	if summary, _ := e["isSummary"].(bool); summary {
+		el.min += "s"
+	}
 	if ref := str(e, "contentReference"); ref != "" {
 		el.types = []string{"@" + strings.TrimPrefix(ref, "#")}
 		return el
@@ -184,15 +215,22 @@ func (g *generator) element(e object, path, name string, parent bool) element {
 		}
 		el.types = append(el.types, code)
 	}
-	if b := child(e, "binding"); str(b, "strength") == "required" && len(el.types) == 1 && el.types[0] == "code" {
+	if b := child(e, "binding"); str(b, "strength") == "required" && len(el.types) == 1 {
 		set, _, _ := strings.Cut(str(b, "valueSet"), "|")
-		if codes := g.sets[set]; len(codes) > 0 && len(codes) <= 400 {
-			el.set = set[strings.LastIndex(set, "/")+1:]
+		if el.set = short(set); len(g.sets[set]) > 0 {
 			g.used[set] = true
 		}
 	}
+	if len(el.types) > 0 {
+		el.rules = g.rules(e)
+	}
 	return el
 }
+
+// short is a value set's name in the table: its URL, without the part that all of FHIR's own share.
+func short(url string) string { return strings.TrimPrefix(url, "http://hl7.org/fhir/ValueSet/") }
+
+func last(url string) string { return url[strings.LastIndex(url, "/")+1:] }
 
 func profiles(t object) []string {
 	var out []string
@@ -210,13 +248,15 @@ func profiles(t object) []string {
 func (g *generator) writeTypes() error {
 	for _, name := range g.order {
 		t := g.types[name]
-		fmt.Fprintf(&g.buf, "T %s %s\n", t.name, t.kind)
+		fmt.Fprintf(&g.buf, "T %s %s %s\n", t.name, t.kind, t.base)
+		g.writeRules(t.rules, t.base)
 		for _, e := range t.elements {
 			fmt.Fprintf(&g.buf, "E %s %s %s %s", e.name, e.min, e.max, strings.Join(e.types, "|"))
 			if e.set != "" {
 				fmt.Fprintf(&g.buf, " %s", e.set)
 			}
 			g.buf.WriteByte('\n')
+			g.writeRules(e.rules, e.types[0])
 		}
 	}
 	return nil
@@ -240,64 +280,6 @@ func (g *generator) writeCompartment() error {
 		if len(r.Param) > 0 {
 			fmt.Fprintf(&g.buf, "C %s %s\n", r.Code, strings.Join(r.Param, " "))
 		}
-	}
-	return nil
-}
-
-// readSets expands the value sets that are plain lists of codes, or whole code systems.
-func (g *generator) readSets() error {
-	resources, err := g.load("valuesets.json")
-	if err != nil {
-		return err
-	}
-	systems := map[string][]string{}
-	for _, r := range resources {
-		if str(r, "resourceType") == "CodeSystem" && str(r, "content") == "complete" {
-			systems[str(r, "url")] = concepts(r, nil)
-		}
-	}
-	for _, r := range resources {
-		if str(r, "resourceType") == "ValueSet" {
-			g.sets[str(r, "url")] = expand(r, systems)
-		}
-	}
-	return nil
-}
-
-func concepts(o object, out []string) []string {
-	for _, c := range objects(o, "concept") {
-		out = concepts(c, append(out, str(c, "code")))
-	}
-	return out
-}
-
-func expand(set object, systems map[string][]string) []string {
-	compose := child(set, "compose")
-	if len(objects(compose, "exclude")) > 0 {
-		return nil
-	}
-	var out []string
-	for _, inc := range objects(compose, "include") {
-		codes := systems[str(inc, "system")]
-		if len(objects(inc, "concept")) > 0 {
-			codes = concepts(inc, nil)
-		}
-		if len(objects(inc, "filter")) > 0 || inc["valueSet"] != nil || len(codes) == 0 {
-			return nil
-		}
-		out = append(out, codes...)
-	}
-	return out
-}
-
-func (g *generator) writeSets() error {
-	var names []string
-	for url := range g.used {
-		names = append(names, url)
-	}
-	sort.Strings(names)
-	for _, url := range names {
-		fmt.Fprintf(&g.buf, "V %s %s\n", url[strings.LastIndex(url, "/")+1:], strings.Join(g.sets[url], " "))
 	}
 	return nil
 }

@@ -14,6 +14,10 @@ func (g *generator) writeParams() error {
 	if err != nil {
 		return err
 	}
+	kinds := map[string]object{} // by URL
+	for _, p := range resources {
+		kinds[str(p, "url")] = p
+	}
 	var lines []string
 	for _, p := range resources {
 		if str(p, "resourceType") != "SearchParameter" {
@@ -22,8 +26,12 @@ func (g *generator) writeParams() error {
 		bases, _ := p["base"].([]any)
 		for _, b := range bases {
 			base, _ := b.(string)
+			if str(p, "type") == "composite" {
+				lines = append(lines, g.composite(base, p, kinds))
+				continue
+			}
 			paths := g.paths(base, str(p, "expression"))
-			if len(paths) == 0 || str(p, "type") == "composite" || str(p, "type") == "special" {
+			if len(paths) == 0 {
 				continue
 			}
 			line := fmt.Sprintf("P %s %s %s %s", base, str(p, "code"), str(p, "type"), strings.Join(paths, "|"))
@@ -38,6 +46,63 @@ func (g *generator) writeParams() error {
 		fmt.Fprintln(&g.buf, l)
 	}
 	return nil
+}
+
+// composite writes "M base code whole root part part …". Whole names the parameters that make it up where its root is the
+// resource itself, "-" where it is not; root is the element whose parts belong together, "-" for none. A part is
+// "kind:path|path" below the root, or "kind:/path" below the resource.
+func (g *generator) composite(base string, p object, kinds map[string]object) string {
+	whole, root := "-", "-"
+	for _, branch := range strings.Split(str(p, "expression"), "|") {
+		branch = strings.TrimSpace(branch)
+		if branch == base {
+			whole = ""
+		} else if path, ok := strings.CutPrefix(branch, base+"."); ok {
+			root = path
+		}
+	}
+	line, names := "", []string{}
+	for _, c := range objects(p, "component") {
+		part := kinds[str(c, "definition")]
+		names = append(names, strings.TrimPrefix(str(part, "code"), "combo-"))
+		expression, typ := str(c, "expression"), base
+		top := ""
+		if rest, ok := strings.CutPrefix(expression, "%resource."); ok {
+			expression, top = rest, "/"
+		} else if root != "-" {
+			typ = base + "." + root
+			if g.types[typ] == nil { // its parts are of a datatype, such as UsageContext
+				for _, e := range g.types[base].elements {
+					if e.name == root {
+						typ = e.types[0]
+					}
+				}
+			}
+		}
+		var paths []string
+		for _, branch := range strings.Split(expression, "|") {
+			branch = strings.TrimSpace(branch)
+			for _, path := range g.resolve(typ, "", strings.Split(reOf.ReplaceAllString(branch, "!$1"), ".")) {
+				paths = append(paths, top+path)
+			}
+		}
+		line += " " + partKind(str(part, "type"), paths) + ":" + strings.Join(paths, "|")
+	}
+	if whole == "" {
+		whole = strings.Join(names, ",")
+	}
+	return fmt.Sprintf("M %s %s %s %s%s", base, str(p, "code"), whole, root, line)
+}
+
+// partKind returns a part's kind; DocumentReference.relationship names its two parts the wrong way round.
+func partKind(kind string, paths []string) string {
+	switch {
+	case kind == "reference" && strings.HasSuffix(paths[0], "=code"):
+		return "token"
+	case kind == "token" && strings.HasSuffix(paths[0], "=Reference"):
+		return "reference"
+	}
+	return kind
 }
 
 var (

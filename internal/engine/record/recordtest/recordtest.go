@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 		name string
 		fn   func(t *testing.T, b record.Backend)
 	}{
-		{"Empty", empty}, {"Versions", versions}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
+		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
 		{"FilterAgrees", filterAgrees},
 	}
@@ -79,8 +79,8 @@ func empty(t *testing.T, b record.Backend) {
 	if _, err := b.Current(t.Context(), "Patient", "x"); vigil.KindOf(err) != vigil.NotFound {
 		t.Errorf("current: %v", err)
 	}
-	if _, err := b.Versions(t.Context(), "Patient", "x"); vigil.KindOf(err) != vigil.NotFound {
-		t.Errorf("versions: %v", err)
+	if all, err := b.History(t.Context(), record.HistoryQuery{Type: "Patient", ID: "x"}); err != nil || len(all) != 0 {
+		t.Errorf("history: %v, %v", all, err)
 	}
 	if n, err := b.Last(t.Context()); n != 0 || err != nil {
 		t.Errorf("last: %d, %v", n, err)
@@ -103,12 +103,44 @@ func versions(t *testing.T, b record.Backend) {
 	if _, err := b.Version(t.Context(), "Patient", "x", 3); vigil.KindOf(err) != vigil.NotFound {
 		t.Errorf("version 3: %v", err)
 	}
-	all, err := b.Versions(t.Context(), "Patient", "x")
-	if err != nil || len(all) != 2 || all[0].Version != 2 {
-		t.Errorf("versions: %+v, %v", all, err)
+	all, err := b.History(t.Context(), record.HistoryQuery{Type: "Patient", ID: "x"})
+	if err != nil || len(all) != 2 || all[0].Version != 2 || all[0].Type != "Patient" {
+		t.Errorf("history: %+v, %v", all, err)
 	}
 	if _, err := b.Current(t.Context(), "Device", "x"); vigil.KindOf(err) != vigil.NotFound {
 		t.Errorf("same id, other type: %v", err)
+	}
+}
+
+func history(t *testing.T, b record.Backend) {
+	apply(t, b, change("Patient", "x", 1, []string{"x"}), change("Device", "d", 1, nil))
+	apply(t, b, change("Patient", "x", 2, []string{"x"}))
+	apply(t, b, change("Patient", "y", 1, []string{"y"}))
+	gone := change("Patient", "x", 3, []string{"x"})
+	gone.Record.Deleted = true
+	apply(t, b, gone)
+	for name, c := range map[string]struct {
+		q    record.HistoryQuery
+		want []string
+	}{
+		"Everything": {record.HistoryQuery{}, []string{"Patient/x 3", "Patient/y 1", "Patient/x 2", "Device/d 1", "Patient/x 1"}},
+		"Type":       {record.HistoryQuery{Type: "Patient"}, []string{"Patient/x 3", "Patient/y 1", "Patient/x 2", "Patient/x 1"}},
+		"NoSuchType": {record.HistoryQuery{Type: "Group"}, nil},
+		"One":        {record.HistoryQuery{Type: "Patient", ID: "x"}, []string{"Patient/x 3", "Patient/x 2", "Patient/x 1"}},
+		"Limit":      {record.HistoryQuery{Type: "Patient", Limit: 2}, []string{"Patient/x 3", "Patient/y 1"}},
+		"After":      {record.HistoryQuery{Type: "Patient", After: 4}, []string{"Patient/x 2", "Patient/x 1"}},
+		"Since":      {record.HistoryQuery{Since: at(2)}, []string{"Patient/x 3", "Patient/x 2"}},
+		"At":         {record.HistoryQuery{Type: "Patient", ID: "x", From: at(2), To: at(3)}, []string{"Patient/x 2"}},
+		"Patient":    {record.HistoryQuery{Patient: "y"}, []string{"Patient/y 1"}},
+	} {
+		all, err := b.History(t.Context(), c.q)
+		var got []string
+		for _, r := range all {
+			got = append(got, fmt.Sprint(r.Ref(), " ", r.Version))
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, c.want)
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func bucketsKeepPeaks(t *testing.T, d Disk) {
 		for _, r := range all {
 			want += r.Samples[0].Value
 		}
-		if len(line.Points) != points || lo != 11 || hi != 250 || count != 20000 || math.Abs(sum-want) > 1e-3 || len(line.Gaps) != 0 {
+		if len(line.Points) > points || len(line.Points) < points*2/3 || lo != 11 || hi != 250 || count != 20000 || math.Abs(sum-want) > 1e-3 || len(line.Gaps) != 0 {
 			t.Errorf("%d points: got %d, min %v, max %v, count %d, sum %v of %v, gaps %v", points, len(line.Points), lo, hi, count, sum, want, line.Gaps)
 		}
 	}
@@ -191,6 +191,7 @@ func replayTwice(t *testing.T, d Disk) {
 	h := open(t, d)
 	all := series(sara, 1200)
 	wrong := report(sara, start.Add(5*time.Second), 199)
+	wrong.Received += 1
 	h.add(t, all...)
 	h.add(t, wrong)
 	want := h.raw(t, telemetry.Query{Subject: sara})
@@ -240,7 +241,7 @@ func agreesWithModel(t *testing.T, d Disk) {
 					at = from - int64(i)*step
 				}
 				v := float64(value + i%5)
-				reports = append(reports, &vigil.Report{Device: "d", Subject: sub, Received: start.UnixNano(), Samples: []vigil.Sample{{Metric: "heart-rate", Time: start.UnixNano() + at*1e9, Value: v}}})
+				reports = append(reports, &vigil.Report{Device: "d", Subject: sub, Received: h.now.Add(1), Samples: []vigil.Sample{{Metric: "heart-rate", Time: start.UnixNano() + at*1e9, Value: v}}})
 				model[start.UnixNano()+at*1e9] = v
 			}
 			switch rapid.IntRange(0, 4).Draw(rt, "then") {
@@ -281,14 +282,7 @@ func compareWithModel(t *rapid.T, h *house, sub vigil.Subject, model map[int64]f
 	if err != nil || len(last) != 1 || last[0].Time.UnixNano() != newest || last[0].Value != model[newest] {
 		t.Fatalf("last = %+v, %v", last, err)
 	}
-	for _, points := range []int{3, 200} {
-		lines := h.raw(t, telemetry.Query{Subject: sub, Points: points})
-		count := 0
-		for _, p := range lines[0].Points {
-			count += p.Count
-		}
-		if count != len(model) {
-			t.Fatalf("%d buckets hold %d samples, want %d", points, count, len(model))
-		}
+	for _, points := range []int{1, 3, 200, 700, 7000} {
+		compareBuckets(t, h, sub, model, points)
 	}
 }

@@ -41,6 +41,12 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"AgreesWithModel", agreesWithModel},
 		{"AgreesOnEverything", agreesOnEverything},
 		{"ClockJumps", clockJumps},
+		{"SummariesAreUsedAndRight", summariesAreRight},
+		{"CorrectionsKeepBothValues", correctionsKeepBoth},
+		{"RetentionDropsWhatIsDue", retentionDrops},
+		{"RetentionSurvivesPowerCuts", retentionSurvives},
+		{"LegalHold", legalHold},
+		{"WaveformsGrowTogether", wavesGrow},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
@@ -52,6 +58,7 @@ type house struct {
 	log    telemetry.Log
 	series telemetry.Series
 	now    atomic.Int64
+	policy telemetry.Policy
 }
 
 type fataler interface {
@@ -72,7 +79,7 @@ func open(t *testing.T, d Disk, before ...func(*telemetry.Store)) *house {
 func (h *house) open(t fataler, before ...func(*telemetry.Store)) {
 	t.Helper()
 	s, err := telemetry.Open(context.Background(), telemetry.Config{
-		Log: h.log, Series: h.series, CheckpointEvery: time.Hour,
+		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy,
 		Now: func() time.Time { return time.Unix(0, h.now.Load()) },
 	})
 	if err != nil {
@@ -188,11 +195,13 @@ func checkEverything(t *testing.T, h *house) {
 		t.Errorf("Last = %+v, %v", last, err)
 	}
 	waves, err := h.Waveform(ctx, sara, "ecg-ii", start.Add(10*time.Millisecond), start.Add(time.Second))
-	if err != nil || !reflect.DeepEqual(waves, full().Waveforms) {
+	whole := full().Waveforms[0]
+	whole.Data = append(whole.Data, full().Waveforms[1].Data...)
+	if err != nil || !reflect.DeepEqual(waves, []vigil.Waveform{whole}) {
 		t.Errorf("Waveform = %+v, %v", waves, err)
 	}
-	if waves, err = h.Waveform(ctx, sara, "ecg-ii", start.Add(16*time.Millisecond), start.Add(time.Second)); err != nil || len(waves) != 1 {
-		t.Errorf("Waveform of the second block = %+v, %v", waves, err)
+	if waves, err = h.Waveform(ctx, sara, "ecg-ii", start.Add(32*time.Millisecond), start.Add(time.Second)); err != nil || len(waves) != 0 {
+		t.Errorf("Waveform after its end = %+v, %v", waves, err)
 	}
 	infos, err := h.Waveforms(ctx, sara)
 	want := []telemetry.WaveInfo{{Metric: "ecg-ii", Device: "monitor-7", End: start.Add(32 * time.Millisecond), Received: start, Period: 4 * time.Millisecond, Scale: 0.01, Offset: 1}}

@@ -1,0 +1,19 @@
+package fhirapi
+
+import (
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
+	"github.com/vigil-health/vigil/internal/fhir"
+)
+
+// Observations returns raw lines of telemetry as the Observations that the door shows, systolic and diastolic of one
+// measurement together. Points whose id has no room are left out.
+func Observations(s vigil.Subject, lines []telemetry.Line) []fhir.Resource {
+	var out []fhir.Resource
+	for _, r := range readings(s, lines) {
+		if o, ok := r.observation(); ok {
+			out = append(out, o)
+		}
+	}
+	return out
+}
