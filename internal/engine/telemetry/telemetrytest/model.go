@@ -248,3 +248,46 @@ func clockJumps(t *testing.T, d Disk) {
 		}
 	}
 }
+
+// retentionWaits sets the clock years ahead for a moment: nothing is dropped and nothing that comes afterwards is taken
+// for too old. A clock that stays there is believed in the end.
+func retentionWaits(t *testing.T, d Disk) {
+	h := &house{policy: shortPolicy(), trust: time.Hour}
+	h.log, h.series = d.Open(t)
+	h.now.Store(start.UnixNano())
+	h.open(t)
+	h.add(t, series(sara, 300)...)
+	count := func() int {
+		lines := h.raw(t, telemetry.Query{Subject: sara, Metrics: []vigil.Metric{"heart-rate"}})
+		if len(lines) == 0 {
+			return 0
+		}
+		return len(lines[0].Points)
+	}
+	for _, ahead := range []time.Duration{24 * time.Hour, 30 * 24 * time.Hour, 15 * 365 * 24 * time.Hour} {
+		h.now.Store(start.Add(ahead).UnixNano())
+		h.retire(t)
+		h.now.Store(start.Add(ahead + time.Minute).UnixNano())
+		h.retire(t)
+		h.now.Store(start.UnixNano())
+		h.retire(t)
+	}
+	at := start.Add(500 * time.Second)
+	h.add(t, report(sara, at, 77))
+	if n := count(); n != 301 || h.Health().Retention.Expired != 0 {
+		t.Errorf("after the clock was ahead for a minute %d of 301 samples are there, %d were taken for too old", n, h.Health().Retention.Expired)
+	}
+	if err := h.Checkpoint(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	h.now.Store(start.Add(365 * 24 * time.Hour).UnixNano())
+	h.retire(t)
+	for range 5 {
+		h.now.Add(30 * time.Minute.Nanoseconds())
+		h.retire(t)
+	}
+	if n := count(); n != 0 {
+		t.Errorf("after a year and two hours %d samples are there", n)
+	}
+	h.stop(t)
+}
