@@ -48,7 +48,7 @@ test-e2e: build web/node_modules/.installed ## browser tests against the real bi
 torture: ui ## the fault regime in full: kills, power cuts, bit flips, full and failing disks, overload; writes docs/reference/durability.md
 	scripts/services.sh
 	$(GO) test ./test/torture -count=1 -v -timeout 180m -torture.report=$(CURDIR)/docs/reference/durability.md \
-		-torture.kills=1000 -torture.cuts=300 -torture.flips=1500 -torture.tears=200 -torture.syscallstep=1 -torture.overload=10s
+		-torture.kills=1000 -torture.cuts=300 -torture.flips=1500 -torture.tears=200 -torture.syscallstep=1 -torture.overload=10s -torture.firststarts=30
 
 bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up, engine hot paths
 	bin/vigil bench ingest

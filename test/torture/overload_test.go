@@ -2,9 +2,11 @@ package torture_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -90,7 +92,45 @@ func deaf(t *testing.T, h *house) {
 	}
 }
 
-// TestOverload sends to the real program as much as it can be sent, with screens that do not read: alarms go through,
+// deafSubscriber hears what the devices behind a gateway say, at QoS 0, and reads nothing of it (MQTT 3.1.1, 3.1 and 3.8).
+func deafSubscriber(t *testing.T, h *house, gateway, token string, devices []string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", h.mqtt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })      //nolint:errcheck // it never listened
+	conn.(*net.TCPConn).SetReadBuffer(4096) //nolint:errcheck // a larger one only takes longer to fill
+	packet := func(kind byte, body []byte, texts ...string) []byte {
+		for _, s := range texts {
+			body = append(binary.BigEndian.AppendUint16(body, uint16(len(s))), s...)
+			if kind == 0x82 {
+				body = append(body, 0) // QoS
+			}
+		}
+		return append(append([]byte{kind}, byte(len(body)&0x7f|0x80), byte(len(body)>>7)), body...)
+	}
+	hello := packet(0x10, []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 0xC2, 0, 0}, "deaf-"+gateway, gateway, token)
+	var topics []string
+	for _, d := range devices {
+		topics = append(topics, "vigil/"+d+"/data")
+	}
+	answer := make([]byte, 4)
+	if _, err := conn.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, answer); err != nil || answer[3] != 0 {
+		t.Fatalf("the broker refuses the subscriber: %v, %v", answer, err)
+	}
+	if _, err := conn.Write(packet(0x82, []byte{0, 1}, topics...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, answer); err != nil || answer[0] != 0x90 {
+		t.Fatalf("the broker refuses the subscription: %v, %v", answer, err)
+	}
+}
+
+// TestOverload sends to the real program as much as it can be sent, with screens and an MQTT subscriber that do not read: alarms go through,
 // memory is bounded, and everything acknowledged is there afterwards.
 func TestOverload(t *testing.T) {
 	h := newHouse(t, sim.LoadSize{Gateways: 3, Patches: 2 * floodPatches, Cuffs: floodCuffs}, 0, "http://127.0.0.1:1")
@@ -99,6 +139,7 @@ func TestOverload(t *testing.T) {
 	for range 5 {
 		deaf(t, h)
 	}
+	deafSubscriber(t, h, h.ward.Gateways[0], h.ward.Tokens[0], h.ward.Devices[:20])
 	ctx, stop := context.WithTimeout(t.Context(), *overload)
 	defer stop()
 	var senders sync.WaitGroup
