@@ -120,5 +120,8 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
+	if builtIn != "" {
+		os.RemoveAll(builtIn) //nolint:errcheck // a directory of temporary files
+	}
 	os.Exit(code)
 }

@@ -18,8 +18,12 @@ const lieEnv = "VIGIL_TORTURE_LIE"
 
 // TestKillCheckerSeesALoss runs the kills as a program of their own with acknowledgements that come too early.
 func TestKillCheckerSeesALoss(t *testing.T) {
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$", "-torture.kills=6", "-torture.seed=1")
-	cmd.Env = append(os.Environ(), lieEnv+"=1")
+	cmd.Env = append(os.Environ(), lieEnv+"=1", binEnv+"="+bin)
 	out, err := cmd.CombinedOutput()
 	if err == nil || !bytes.Contains(out, []byte("was acknowledged; stored is")) {
 		t.Errorf("six kills with acknowledgements before the disk went unnoticed: %v\n%s", err, out)
