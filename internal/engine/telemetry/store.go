@@ -25,6 +25,8 @@ type Config struct {
 	CheckpointBytes int64         // of log since the last checkpoint, default 32 MB: bounds the replay at start
 	// Policy says how long what is kept while no administrator has decided; nil keeps everything.
 	Policy Policy
+	// ClockTrust is how long the clock must run on before retention believes that days have gone by at once; default 6 h.
+	ClockTrust time.Duration
 	// Audit, when set, is told who changed the policy or a hold.
 	Audit func(ctx context.Context, action string, subject vigil.Subject)
 
@@ -46,6 +48,7 @@ func (c *Config) fill() error {
 	orDefault(&c.Retention, 24*time.Hour)
 	c.Retention = max(c.Retention, time.Hour)
 	orDefault(&c.CheckpointEvery, time.Minute)
+	orDefault(&c.ClockTrust, 6*time.Hour)
 	orDefault(&c.CheckpointBytes, 32<<20)
 	orDefault(&c.BatchBytes, 1<<20)
 	orDefault(&c.BatchReports, 8192)
