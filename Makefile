@@ -54,7 +54,7 @@ bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up
 	bin/vigil bench waves
 	bin/vigil bench alarm
 	bin/vigil bench start
-	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/...
+	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/... ./internal/api/...
 	$(GO) test -run ManyLiveSeries -v ./internal/driver/pebble -series.n=500000
 
 fuzz: ## every fuzz target for 20 s

@@ -43,12 +43,15 @@ const (
 
 // Problems is Validate with the kind of each fault.
 func Problems(r Resource) []Problem {
-	v := &validator{}
+	v := &validator{root: r}
 	v.resource(r, r.Type(), 0)
 	return v.faults
 }
 
-type validator struct{ faults []Problem }
+type validator struct {
+	root   Resource
+	faults []Problem
+}
 
 func (v *validator) fault(code, path, format string, args ...any) {
 	if len(v.faults) < maxFaults {
@@ -203,6 +206,13 @@ func (v *validator) binding(codings []any, set *ValueSet, path string) {
 
 func (v *validator) reference(o map[string]any, targets []string, path string) {
 	s, _ := o["reference"].(string)
+	if id, ok := strings.CutPrefix(s, "#"); ok && id != "" && len(targets) > 0 {
+		for _, c := range v.root.List("contained") {
+			if c.ID() == id && !slices.Contains(targets, c.Type()) {
+				v.fault(codeValue, path+".reference", "may not refer to a %s, only to %s", c.Type(), strings.Join(targets, ", "))
+			}
+		}
+	}
 	if s == "" || s[0] == '#' || strings.Contains(s, ":") || strings.Contains(s, "?") {
 		return
 	}

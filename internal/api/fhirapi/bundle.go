@@ -288,7 +288,7 @@ func (t *transaction) planPut(x entry) (*record.Write, error) {
 
 // planPatch applies a patch, which comes as a Binary with a JSON Patch or as FHIRPath Patch Parameters.
 func (t *transaction) planPatch(x entry) (*record.Write, error) {
-	apply, err := patchIn(x.res)
+	apply, err := patchIn(t.r.Context(), x.res)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (d *door) capability(r *http.Request) fhir.Resource {
 	}
 	return fhir.New("CapabilityStatement", "").With("status", "active").With("date", "2026-01-01").With("kind", "instance").
 		With("fhirVersion", "4.0.1").With("format", []string{"json", "xml", mediaJSON, mediaXML}).
-		With("patchFormat", []string{mediaJSONPatch}).
+		With("patchFormat", []string{mediaJSONPatch, mediaJSON, mediaXML}).
 		With("software", fhir.Resource{"name": "Vigil", "version": orUnknown(d.cfg.Version)}).
 		With("implementation", fhir.Resource{"description": "Vigil: records, and vitals from telemetry as Observations", "url": d.cfg.Base(r)}).
 		With("rest", []fhir.Resource{server})

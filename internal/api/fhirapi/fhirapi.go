@@ -17,6 +17,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 	"github.com/vigil-health/vigil/internal/fhir"
+	"github.com/vigil-health/vigil/internal/fhir/conformance"
 )
 
 // Telemetry is what the door asks of the telemetry store; both methods check access.
@@ -42,8 +43,9 @@ type Config struct {
 const maxBody = 16 << 20
 
 type door struct {
-	cfg   Config
-	turns turns
+	cfg       Config
+	turns     turns
+	validator *conformance.Validator
 }
 
 // New returns the door's handler. It may be mounted with or without stripping "/fhir" from the path.
@@ -70,7 +72,8 @@ func New(cfg Config) http.Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &door{cfg: cfg}
+	known := shelf{cfg.Records}
+	return &door{cfg: cfg, validator: conformance.New(conformance.Config{Profiles: known, References: known})}
 }
 
 func base(r *http.Request) string {

@@ -1,6 +1,7 @@
 package fhirapi
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"mime"
@@ -11,6 +12,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/fhir"
+	"github.com/vigil-health/vigil/internal/fhir/fhirpatch"
 )
 
 const mediaJSONPatch = "application/json-patch+json"
@@ -81,15 +83,29 @@ func patchOf(r *http.Request) (change, error) {
 		}
 		return jsonPatch(b)
 	}
-	return nil, noPatch(r.Header.Get("Content-Type"))
+	if format(media) == "" {
+		return nil, noPatch(r.Header.Get("Content-Type"))
+	}
+	res, err := body(r)
+	if err != nil {
+		return nil, err
+	}
+	return fhirPatch(r.Context(), res), nil
+}
+
+func fhirPatch(ctx context.Context, params fhir.Resource) change {
+	return func(res fhir.Resource) (fhir.Resource, error) { return fhirpatch.Apply(ctx, res, params) }
 }
 
 func noPatch(what string) error {
-	return httpError{http.StatusUnsupportedMediaType, "not-supported", "send a patch as application/json-patch+json, not " + quote(what)}
+	return httpError{http.StatusUnsupportedMediaType, "not-supported", "send a patch as application/json-patch+json, or as FHIR Parameters (FHIRPath Patch), not " + quote(what)}
 }
 
-// patchIn reads the patch of a transaction's entry: a Binary with a JSON Patch.
-func patchIn(res fhir.Resource) (change, error) {
+// patchIn reads the patch of a transaction's entry: Parameters with a FHIRPath Patch, or a Binary with a JSON Patch.
+func patchIn(ctx context.Context, res fhir.Resource) (change, error) {
+	if res.Type() == "Parameters" {
+		return fhirPatch(ctx, res), nil
+	}
 	if res.Type() == "Binary" && res.Str("contentType") == mediaJSONPatch {
 		b, err := base64.StdEncoding.DecodeString(res.Str("data"))
 		if err != nil {

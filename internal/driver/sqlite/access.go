@@ -25,7 +25,7 @@ func (a accounts) PutAccount(ctx context.Context, acc access.Account, password s
 	if err != nil {
 		return fmt.Errorf("write account %s: %w", acc.ID, err)
 	}
-	return a.db.Write(ctx, func(tx *sql.Tx) error {
+	return a.db.Write(ctx, func(tx *Tx) error {
 		var other string
 		err := tx.QueryRow(`SELECT id FROM account WHERE login = ?`, acc.Login).Scan(&other)
 		if err == nil && other != acc.ID {
@@ -93,7 +93,7 @@ func (a accounts) Accounts(ctx context.Context) ([]access.Account, error) {
 // Setup reads the hash of the setup token and whether any account exists, after writing a new hash.
 func (a accounts) Setup(ctx context.Context, hash []byte) (stored []byte, exists bool, err error) {
 	if hash != nil {
-		err := a.db.Write(ctx, func(tx *sql.Tx) error {
+		err := a.db.Write(ctx, func(tx *Tx) error {
 			_, err := tx.Exec(`INSERT OR REPLACE INTO state (room, key, value) VALUES ('access', 'setup', ?)`, hash)
 			return err
 		})
@@ -110,7 +110,7 @@ func (a accounts) Setup(ctx context.Context, hash []byte) (stored []byte, exists
 
 // PutSession writes a session.
 func (a accounts) PutSession(ctx context.Context, s access.Session) error {
-	return a.db.Write(ctx, func(tx *sql.Tx) error {
+	return a.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT OR REPLACE INTO session (hash, account, created, used) VALUES (?,?,?,?)`, s.Hash[:], s.Account, s.Created.UnixMicro(), s.Used.UnixMicro())
 		return err
 	})
@@ -128,7 +128,7 @@ func (a accounts) Session(ctx context.Context, hash [32]byte) (access.Session, a
 
 // EndSessions removes the sessions that e selects.
 func (a accounts) EndSessions(ctx context.Context, e access.End) error {
-	return a.db.Write(ctx, func(tx *sql.Tx) error {
+	return a.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`DELETE FROM session WHERE hash = ? OR account = ? OR used < ? OR created < ?`, e.Hash[:], e.Account, micro(e.Before), micro(e.Made))
 		return err
 	})

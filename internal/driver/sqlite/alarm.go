@@ -37,7 +37,7 @@ func (b *Alarms) Put(ctx context.Context, c alarm.Change) error {
 	if err != nil {
 		return err
 	}
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO alarm (id, subject, unit, kind, rule, priority, open, raised, body, evidence) VALUES (?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET unit = excluded.unit, priority = excluded.priority, open = excluded.open, body = excluded.body,
 			evidence = coalesce(excluded.evidence, evidence)`,
@@ -160,7 +160,7 @@ func (b *Alarms) Unsent(ctx context.Context) ([]alarm.Page, error) {
 
 // Sent implements alarm.Book.
 func (b *Alarms) Sent(ctx context.Context, page string, at time.Time) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE alarm_page SET sent = ? WHERE id = ?`, at.UnixNano(), page)
 		return err
 	})

@@ -20,11 +20,11 @@ const auditColumns = `seq, at, who, role, action, what, outcome, detail, subject
 
 // Append seals and writes the records in one transaction.
 func (a auditTable) Append(ctx context.Context, recs []audit.Record) error {
-	return a.db.Write(ctx, func(tx *sql.Tx) error { return appendAudit(tx, recs) })
+	return a.db.Write(ctx, func(tx *Tx) error { return appendAudit(tx, recs) })
 }
 
 // appendAudit seals the records after the last one within a transaction of the caller.
-func appendAudit(tx *sql.Tx, recs []audit.Record) error {
+func appendAudit(tx *Tx, recs []audit.Record) error {
 	if len(recs) == 0 {
 		return nil
 	}

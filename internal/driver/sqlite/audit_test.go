@@ -35,7 +35,7 @@ func TestAuditIsAppendOnlyAndShowsChanges(t *testing.T) {
 		t.Errorf("verify: %d, %v", n, err)
 	}
 	for _, q := range []string{`UPDATE audit SET who = 'eve'`, `DELETE FROM audit`} {
-		if err := db.Write(t.Context(), func(tx *sql.Tx) error { _, err := tx.Exec(q); return err }); err == nil {
+		if err := db.Write(t.Context(), func(tx *sqlite.Tx) error { _, err := tx.Exec(q); return err }); err == nil {
 			t.Errorf("%s goes through", q)
 		}
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 
 	"github.com/vigil-health/vigil"
@@ -30,7 +29,7 @@ func (b *Consults) Put(ctx context.Context, c consult.Consult, m *consult.Messag
 			return err
 		}
 	}
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO consult (id, patient, closed, opened, body) VALUES (?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET closed = excluded.closed, body = excluded.body`,
 			c.ID, string(c.Patient), c.State == consult.Closed, c.Opened.UnixNano(), body)
@@ -100,7 +99,7 @@ func (b *Consults) Unrecorded(ctx context.Context, limit int) ([]consult.Message
 
 // Recorded implements consult.Book.
 func (b *Consults) Recorded(ctx context.Context, message string) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE consult_message SET recorded = 1 WHERE id = ?`, message)
 		return err
 	})

@@ -28,6 +28,8 @@ const groupLimit = 256
 type DB struct {
 	read  *sql.DB
 	write *sql.DB
+	pool  *Reader
+	tx    *Tx // of the writer, begun and ended for each group
 	queue chan *job
 	wg    sync.WaitGroup
 	mu    sync.RWMutex // guards shut against a send on the closed queue
@@ -55,7 +57,7 @@ func (db *DB) Health() Health {
 
 type job struct {
 	ctx  context.Context
-	fn   func(tx *sql.Tx) error
+	fn   func(tx *Tx) error
 	err  error
 	done chan struct{}
 }
@@ -92,13 +94,26 @@ func (db *DB) open(path string) (err error) {
 		return err
 	}
 	db.read.SetMaxOpenConns(8)
+	db.pool = &Reader{db: db.read}
+	conn, err := db.write.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	db.tx = &Tx{conn: conn}
 	return nil
 }
 
 // closeFiles closes what open got, readers first, so that the writer moves the journal into the file.
 func (db *DB) closeFiles() (err error) {
+	if db.pool != nil {
+		db.pool.forget()
+	}
 	if db.read != nil {
 		err = db.read.Close()
+	}
+	if db.tx != nil {
+		db.tx.forget()
+		err = errors.Join(err, db.tx.conn.Close())
 	}
 	if db.write != nil {
 		err = errors.Join(err, db.write.Close())
@@ -151,12 +166,12 @@ func (db *DB) Close() error {
 }
 
 // Read returns the pool of read-only connections; each query sees every write that returned before it began.
-func (db *DB) Read() *sql.DB { return db.read }
+func (db *DB) Read() *Reader { return db.pool }
 
 // Write runs fn in a transaction and returns once it is on disk. Concurrent writes share one commit; fn runs alone
 // under a savepoint, so its error undoes fn only. fn may run twice: the second time alone, when another of its group met a
 // damaged page. It returns Unavailable when the database is closed.
-func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	if err := db.enqueue(j); err != nil {
 		return err
@@ -220,27 +235,31 @@ func (db *DB) commit(group []*job) {
 	}
 }
 
-func (db *DB) runGroup(group []*job) error {
-	tx, err := db.write.Begin()
-	if err != nil {
+func (db *DB) runGroup(group []*job) (err error) {
+	if _, err := db.tx.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // a no-op after Commit
+	defer func() {
+		if err != nil {
+			_, _ = db.tx.Exec("ROLLBACK") // SQLite may have done it already
+		}
+	}()
 	for _, j := range group {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		if _, err := tx.Exec("SAVEPOINT job"); err != nil {
+		if _, err := db.tx.Exec("SAVEPOINT job"); err != nil {
 			return err
 		}
-		if j.err = j.fn(tx); j.err != nil {
-			if _, err := tx.Exec("ROLLBACK TO job"); err != nil {
+		if j.err = j.fn(db.tx); j.err != nil {
+			if _, err := db.tx.Exec("ROLLBACK TO job"); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.Exec("RELEASE job"); err != nil {
+		if _, err := db.tx.Exec("RELEASE job"); err != nil {
 			return err
 		}
 	}
-	return tx.Commit()
+	_, err = db.tx.Exec("COMMIT")
+	return err
 }

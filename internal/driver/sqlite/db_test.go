@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"database/sql"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -21,8 +20,8 @@ func open(t *testing.T) *sqlite.DB {
 	return db
 }
 
-func put(key string) func(tx *sql.Tx) error {
-	return func(tx *sql.Tx) error {
+func put(key string) func(tx *sqlite.Tx) error {
+	return func(tx *sqlite.Tx) error {
 		_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('test', ?, 'x')`, key)
 		return err
 	}
@@ -30,7 +29,7 @@ func put(key string) func(tx *sql.Tx) error {
 
 func count(t *testing.T, db *sqlite.DB) (n int) {
 	t.Helper()
-	if err := db.Read().QueryRow(`SELECT count(*) FROM state`).Scan(&n); err != nil {
+	if err := db.Read().QueryRowContext(t.Context(), `SELECT count(*) FROM state`).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -43,7 +42,7 @@ func TestWriteGroupsConcurrentWritersAndKeepsErrorsApart(t *testing.T) {
 	for i := range 200 {
 		wg.Go(func() {
 			key := string(rune('A'+i%26)) + string(rune('a'+i/26))
-			err := db.Write(t.Context(), func(tx *sql.Tx) error {
+			err := db.Write(t.Context(), func(tx *sqlite.Tx) error {
 				if err := put(key)(tx); err != nil {
 					return err
 				}
@@ -80,7 +79,7 @@ func TestReopenKeepsRowsAndRunsNoMigrationTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Write(t.Context(), func(tx *sql.Tx) error {
+		if err := db.Write(t.Context(), func(tx *sqlite.Tx) error {
 			_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('test', hex(randomblob(8)), 'x')`)
 			return err
 		}); err != nil {

@@ -25,7 +25,7 @@ func (o *Outbox) Add(ctx context.Context, m notify.Message) (fresh bool, err err
 	if err != nil {
 		return false, err
 	}
-	err = o.db.Write(ctx, func(tx *sql.Tx) error {
+	err = o.db.Write(ctx, func(tx *Tx) error {
 		res, err := tx.Exec(`INSERT OR IGNORE INTO message (id, alarm, state, created, body) VALUES (?,?,?,?,?)`, m.ID, m.Alarm, string(m.State), m.Created.UnixNano(), body)
 		if err != nil {
 			return err
@@ -43,7 +43,7 @@ func (o *Outbox) Save(ctx context.Context, m notify.Message) error {
 	if err != nil {
 		return err
 	}
-	return o.db.Write(ctx, func(tx *sql.Tx) error {
+	return o.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE message SET state = ?, created = ?, body = ? WHERE id = ?`, string(m.State), m.Created.UnixNano(), body, m.ID)
 		return err
 	})

@@ -18,18 +18,13 @@ type quarantine struct{ db *DB }
 const quarantineColumns = `id, at_ns, device, protocol, reason, detail, payload`
 
 func (q quarantine) Put(ctx context.Context, items []ingest.Quarantined) error {
-	return q.db.Write(ctx, func(tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (at_ns, device, protocol, reason, detail, payload) VALUES (?, ?, ?, ?, ?, ?)`)
-		if err != nil {
-			return err
-		}
-		defer stmt.Close()
+	return q.db.Write(ctx, func(tx *Tx) error {
 		for _, it := range items {
 			payload := it.Payload
 			if payload == nil {
 				payload = []byte{}
 			}
-			if _, err := stmt.ExecContext(ctx, it.At.UnixNano(), string(it.Device), it.Protocol, string(it.Reason), it.Detail, payload); err != nil {
+			if _, err := tx.Exec(`INSERT INTO quarantine (at_ns, device, protocol, reason, detail, payload) VALUES (?, ?, ?, ?, ?, ?)`, it.At.UnixNano(), string(it.Device), it.Protocol, string(it.Reason), it.Detail, payload); err != nil {
 				return err
 			}
 		}
@@ -38,7 +33,7 @@ func (q quarantine) Put(ctx context.Context, items []ingest.Quarantined) error {
 }
 
 func (q quarantine) Get(ctx context.Context, id int64) (ingest.Quarantined, error) {
-	it, err := scanQuarantined(q.db.read.QueryRowContext(ctx, `SELECT `+quarantineColumns+` FROM quarantine WHERE id = ?`, id))
+	it, err := scanQuarantined(q.db.Read().QueryRowContext(ctx, `SELECT `+quarantineColumns+` FROM quarantine WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return it, vigil.Errorf(vigil.NotFound, "quarantine.get", "no message %d waits in the quarantine", id)
 	}
@@ -56,7 +51,7 @@ func (q quarantine) List(ctx context.Context, f ingest.QuarantineFilter) ([]inge
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	rows, err := q.db.read.QueryContext(ctx, `SELECT `+quarantineColumns+` FROM quarantine
+	rows, err := q.db.Read().QueryContext(ctx, `SELECT `+quarantineColumns+` FROM quarantine
 		WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR reason = ?2) ORDER BY id DESC LIMIT ?3`, string(f.Device), string(f.Reason), f.Limit)
 	if err != nil {
 		return nil, err
@@ -74,7 +69,7 @@ func (q quarantine) List(ctx context.Context, f ingest.QuarantineFilter) ([]inge
 }
 
 func (q quarantine) Counts(ctx context.Context, device vigil.DeviceID) ([]ingest.ReasonCount, error) {
-	rows, err := q.db.read.QueryContext(ctx, `SELECT reason, count(*) FROM quarantine WHERE ?1 = '' OR device = ?1 GROUP BY reason ORDER BY 2 DESC, 1`, string(device))
+	rows, err := q.db.Read().QueryContext(ctx, `SELECT reason, count(*) FROM quarantine WHERE ?1 = '' OR device = ?1 GROUP BY reason ORDER BY 2 DESC, 1`, string(device))
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +86,8 @@ func (q quarantine) Counts(ctx context.Context, device vigil.DeviceID) ([]ingest
 }
 
 func (q quarantine) Remove(ctx context.Context, id int64) error {
-	return q.db.Write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `DELETE FROM quarantine WHERE id = ?`, id)
+	return q.db.Write(ctx, func(tx *Tx) error {
+		res, err := tx.Exec(`DELETE FROM quarantine WHERE id = ?`, id)
 		if err != nil {
 			return err
 		}

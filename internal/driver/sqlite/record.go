@@ -69,7 +69,7 @@ func (r *records) publish(fresh map[string]int64) {
 // naming gives symbols within a write transaction; fresh ones are published after the commit.
 type naming struct {
 	r     *records
-	tx    *sql.Tx
+	tx    *Tx
 	fresh map[string]int64
 }
 
@@ -95,7 +95,7 @@ func (n *naming) symbol(text string) (int64, error) {
 // Apply writes all changes and audit records in one transaction.
 func (r *records) Apply(ctx context.Context, changes []record.Change, trail []audit.Record) error {
 	n := &naming{r: r}
-	err := r.db.Write(ctx, func(tx *sql.Tx) error {
+	err := r.db.Write(ctx, func(tx *Tx) error {
 		n.tx, n.fresh = tx, map[string]int64{}
 		for i := range changes {
 			if err := r.apply(n, &changes[i]); err != nil {

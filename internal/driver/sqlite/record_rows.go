@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -204,7 +203,7 @@ func (r row) statement(res int64) (table, columns string, args []any) {
 }
 
 // writeRows removes the rows that are no longer there and writes the new ones; what stays is not touched.
-func writeRows(tx *sql.Tx, res int64, old, fresh []row) error {
+func writeRows(tx *Tx, res int64, old, fresh []row) error {
 	was := make(map[row]bool, len(old))
 	for _, r := range old {
 		was[r] = true
@@ -247,7 +246,7 @@ type insert struct {
 // insertLimit bounds the rows of one statement (SQLite takes 32,766 parameters).
 const insertLimit = 500
 
-func (in *insert) run(tx *sql.Tx) error {
+func (in *insert) run(tx *Tx) error {
 	for rest := in.args; len(rest) > 0; {
 		n := min(len(rest)/in.width, insertLimit)
 		q := make([]byte, 0, 64+n*(2*in.width+3))

@@ -15,7 +15,7 @@ func (db *DB) Registry() registry.Backend { return registryBackend{db} }
 type registryBackend struct{ db *DB }
 
 func (b registryBackend) LoadDevices(ctx context.Context) ([]registry.Device, error) {
-	rows, err := b.db.read.QueryContext(ctx, `SELECT id, name, profile, serial, created_ns, disabled, token_hash FROM device ORDER BY id`)
+	rows, err := b.db.Read().QueryContext(ctx, `SELECT id, name, profile, serial, created_ns, disabled, token_hash FROM device ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (b registryBackend) LoadDevices(ctx context.Context) ([]registry.Device, er
 }
 
 func (b registryBackend) LoadBindings(ctx context.Context) ([]vigil.Binding, error) {
-	rows, err := b.db.read.QueryContext(ctx, `SELECT device, subject, from_ns, to_ns, by FROM binding ORDER BY device, from_ns`)
+	rows, err := b.db.Read().QueryContext(ctx, `SELECT device, subject, from_ns, to_ns, by FROM binding ORDER BY device, from_ns`)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (b registryBackend) LoadBindings(ctx context.Context) ([]vigil.Binding, err
 }
 
 func (b registryBackend) PutDevice(ctx context.Context, d registry.Device) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO device (id, name, profile, serial, created_ns, disabled, token_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
+	return b.db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(`INSERT INTO device (id, name, profile, serial, created_ns, disabled, token_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, profile = excluded.profile, serial = excluded.serial, disabled = excluded.disabled, token_hash = excluded.token_hash`,
 			string(d.ID), d.Name, d.Profile, d.Serial, d.Created.UnixNano(), d.Disabled, d.TokenHash)
 		return err
@@ -66,10 +66,10 @@ func (b registryBackend) PutDevice(ctx context.Context, d registry.Device) error
 }
 
 func (b registryBackend) PutBindings(ctx context.Context, bindings []vigil.Binding) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		for _, v := range bindings {
 			to := sql.NullInt64{Int64: v.To.UnixNano(), Valid: !v.To.IsZero()}
-			_, err := tx.ExecContext(ctx, `INSERT INTO binding (device, from_ns, to_ns, subject, by) VALUES (?, ?, ?, ?, ?)
+			_, err := tx.Exec(`INSERT INTO binding (device, from_ns, to_ns, subject, by) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (device, from_ns) DO UPDATE SET to_ns = excluded.to_ns, subject = excluded.subject, by = excluded.by`,
 				string(v.Device), v.From.UnixNano(), to, string(v.Subject), v.By)
 			if err != nil {

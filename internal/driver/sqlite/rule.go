@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/rule"
@@ -18,7 +17,7 @@ var _ rule.Keeper = (*Limits)(nil)
 
 // PutLimits implements rule.Keeper.
 func (l *Limits) PutLimits(ctx context.Context, s vigil.Subject, limits map[vigil.Metric]vigil.Limit) error {
-	return l.db.Write(ctx, func(tx *sql.Tx) error {
+	return l.db.Write(ctx, func(tx *Tx) error {
 		for m, lim := range limits {
 			query, args := `INSERT OR REPLACE INTO personal_limit (subject, metric, low, high) VALUES (?,?,?,?)`, []any{string(s), string(m), lim.Low, lim.High}
 			if lim.Low == nil && lim.High == nil {

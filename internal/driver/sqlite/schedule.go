@@ -18,7 +18,7 @@ var _ schedule.Book = (*Deadlines)(nil)
 
 // Put implements schedule.Book.
 func (b *Deadlines) Put(ctx context.Context, d schedule.Deadline) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT OR REPLACE INTO deadline (key, at, payload) VALUES (?,?,?)`, d.Key, d.At.UnixNano(), d.Payload)
 		return err
 	})
@@ -26,7 +26,7 @@ func (b *Deadlines) Put(ctx context.Context, d schedule.Deadline) error {
 
 // Delete implements schedule.Book.
 func (b *Deadlines) Delete(ctx context.Context, key string, at time.Time) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		query, args := `DELETE FROM deadline WHERE key = ?`, []any{key}
 		if !at.IsZero() {
 			query, args = query+` AND at = ?`, append(args, at.UnixNano())

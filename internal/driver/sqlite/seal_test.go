@@ -27,7 +27,7 @@ func filled(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.Write(t.Context(), func(tx *sql.Tx) error {
+	err = db.Write(t.Context(), func(tx *sqlite.Tx) error {
 		for i := range rowsOnDisk {
 			if _, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('test', ?, ?)`, fmt.Sprintf("%05d", i), fact(i)); err != nil {
 				return err
@@ -49,7 +49,7 @@ func readFacts(t *testing.T, db *sqlite.DB) (good, refused, wrong int) {
 	t.Helper()
 	for i := range rowsOnDisk {
 		var value string
-		err := db.Read().QueryRow(`SELECT value FROM state WHERE room = 'test' AND key = ?`, fmt.Sprintf("%05d", i)).Scan(&value)
+		err := db.Read().QueryRowContext(t.Context(), `SELECT value FROM state WHERE room = 'test' AND key = ?`, fmt.Sprintf("%05d", i)).Scan(&value)
 		switch {
 		case err != nil && strings.Contains(err.Error(), "8202"):
 			refused++
@@ -129,7 +129,7 @@ func TestDamageStaysWithItsReader(t *testing.T) {
 			if i%10 == 0 {
 				key = "01000"
 			}
-			err := db.Write(t.Context(), func(tx *sql.Tx) error {
+			err := db.Write(t.Context(), func(tx *sqlite.Tx) error {
 				_, err := tx.Exec(`UPDATE state SET value = 'new' WHERE room = 'test' AND key = ?`, key)
 				return err
 			})
@@ -166,10 +166,10 @@ func TestSealsOlderFile(t *testing.T) {
 		}
 		var n int
 		var check string
-		if err := db.Read().QueryRow(`SELECT count(*) FROM old WHERE text LIKE n || ':%'`).Scan(&n); err != nil || n != 2000 {
+		if err := db.Read().QueryRowContext(t.Context(), `SELECT count(*) FROM old WHERE text LIKE n || ':%'`).Scan(&n); err != nil || n != 2000 {
 			t.Errorf("%d of 2000 rows, %v", n, err)
 		}
-		if err := db.Read().QueryRow(`PRAGMA integrity_check`).Scan(&check); err != nil || check != "ok" || db.Health().Reason != "" {
+		if err := db.Read().QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&check); err != nil || check != "ok" || db.Health().Reason != "" {
 			t.Errorf("integrity_check says %q, %v, health %+v", check, err, db.Health())
 		}
 		db.Close()
@@ -202,7 +202,7 @@ func journalled(t *testing.T) (file, journal []byte) {
 	}
 	defer db.Close()
 	for i := range 40 {
-		err := db.Write(t.Context(), func(tx *sql.Tx) error {
+		err := db.Write(t.Context(), func(tx *sqlite.Tx) error {
 			_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('test', ?, ?)`, fmt.Sprintf("%05d", i), fact(i))
 			return err
 		})
@@ -237,7 +237,7 @@ func TestJournalDamageIsTold(t *testing.T) {
 		}
 		defer db.Close()
 		var n int
-		if err := db.Read().QueryRow(`SELECT count(*) FROM state WHERE room = 'test'`).Scan(&n); err != nil {
+		if err := db.Read().QueryRowContext(t.Context(), `SELECT count(*) FROM state WHERE room = 'test'`).Scan(&n); err != nil {
 			return 0, err.Error()
 		}
 		return n, db.Health().Reason

@@ -22,7 +22,7 @@ func (b tokens) PutToken(ctx context.Context, hash [32]byte, t access.Token) err
 	if err != nil {
 		return fmt.Errorf("write token %s: %w", t.ID, err)
 	}
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO token (hash, id, json, created) VALUES (?,?,?,?)`, hash[:], t.ID, doc, t.Created.UnixMicro())
 		return err
 	})
@@ -67,7 +67,7 @@ func (b tokens) Tokens(ctx context.Context) ([]access.Token, error) {
 
 // DropToken removes the token with the id.
 func (b tokens) DropToken(ctx context.Context, id string) error {
-	return b.db.Write(ctx, func(tx *sql.Tx) error {
+	return b.db.Write(ctx, func(tx *Tx) error {
 		res, err := tx.Exec(`DELETE FROM token WHERE id = ?`, id)
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ func TestTokens(t *testing.T) {
 		t.Error(err, diff)
 	}
 	var kept string
-	if err := db.Read().QueryRow(`SELECT hex(hash) || json FROM token`).Scan(&kept); err != nil || strings.Contains(kept, text) {
+	if err := db.Read().QueryRowContext(t.Context(), `SELECT hex(hash) || json FROM token`).Scan(&kept); err != nil || strings.Contains(kept, text) {
 		t.Error("the text of a token is kept", err)
 	}
 	t.Run("Expires", func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
+	"github.com/vigil-health/vigil/internal/fhir/conformance"
 )
 
 // Config is what a store needs. Audit may be nil in tests; Now and NewID have defaults.
@@ -158,7 +159,7 @@ func (s *Store) prepare(ctx context.Context, w Write) (Write, error) {
 	if w.Op == OpDelete {
 		return w, nil
 	}
-	if faults := fhir.Validate(w.Resource); len(faults) > 0 {
+	if faults := conformance.Check(w.Resource); len(faults) > 0 {
 		err := vigil.Errorf(vigil.Invalid, "record."+string(w.Op), "the %s is not valid", w.Type)
 		err.Faults = faults
 		return w, err

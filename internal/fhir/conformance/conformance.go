@@ -45,6 +45,7 @@ type Config struct {
 	Profiles    Profiles             // besides the base profiles of R4, which are always known
 	Terminology fhirpath.Terminology // besides the value sets that R4 binds as required
 	References  fhirpath.Resolver    // resolve() in invariants and profiles
+	MaxSteps    int                  // of one examination; DefaultSteps when 0
 }
 
 // Validator examines resources. It is safe for concurrent use.
@@ -55,20 +56,39 @@ type Validator struct {
 }
 
 // New returns a Validator.
-func New(cfg Config) *Validator { return &Validator{cfg: cfg, compiled: map[string]*profile{}} }
+func New(cfg Config) *Validator {
+	if cfg.MaxSteps == 0 {
+		cfg.MaxSteps = DefaultSteps
+	}
+	return &Validator{cfg: cfg, compiled: map[string]*profile{}}
+}
 
-// maxIssues bounds how many issues one examination names.
-const maxIssues = 200
+// DefaultSteps bounds one examination by a Validator, since profiles are written by strangers: some seconds at worst.
+const DefaultSteps = 10_000_000
+
+// How many issues one examination names: warnings never crowd out errors.
+const (
+	maxErrors   = 200
+	maxWarnings = 100
+)
 
 // Validate examines a resource against R4, the profiles that it claims in meta.profile, here and in the resources that
 // it holds, and the given ones. It returns every issue in the order of the document, nil when there is none.
 func (v *Validator) Validate(ctx context.Context, r fhir.Resource, profiles ...string) []Issue {
-	x := &examination{ctx: ctx, v: v}
+	x := &examination{ctx: ctx, v: v, budget: new(int)}
+	*x.budget = v.cfg.MaxSteps
+	x.env.Budget = x.budget
 	x.structure(r)
 	if len(x.issues) > 0 && fhir.TypeOf(r.Type()) == nil {
 		return x.issues
 	}
 	x.resource(r, profiles)
+	if x.cut {
+		x.issues = append(x.issues, Issue{Severity: Information, Code: "informational", Expression: r.Type(), Diagnostics: "there are more issues than are listed here"})
+	}
+	if !x.spend(0) {
+		x.issues = append(x.issues, Issue{Severity: Error, Code: "too-costly", Expression: r.Type(), Diagnostics: "the profiles take too many steps to check; the examination is not complete"})
+	}
 	return x.issues
 }
 
@@ -122,9 +142,14 @@ type examination struct {
 	errorsOnly bool
 	path       []segment
 	issues     []Issue
+	errors     int  // in issues
+	cut        bool // there are more
 	env        fhirpath.Env
-	profiles   int // how deep profiles refer to profiles
+	bundle     map[string]any      // that holds the resource
+	extensions map[string]*profile // by URL; nil when not known
+	profiles   int                 // how deep profiles refer to profiles
 	silent     bool
+	budget     *int // steps that are left for invariants and profiles; nil for Check, which runs only what R4 brings
 }
 
 // segment is one step of the place that is being looked at.
@@ -139,11 +164,24 @@ func (x *examination) push(key, name string, index int) {
 	x.path = append(x.path, segment{key: key, name: name, index: index})
 }
 
+// spend counts n steps and reports whether there were any left.
+func (x *examination) spend(n int) bool {
+	if x.budget == nil {
+		return true
+	}
+	*x.budget -= n
+	return *x.budget > 0
+}
+
 func (x *examination) pop() { x.path = x.path[:len(x.path)-1] }
 
 // add notes an issue at the place that is being looked at.
 func (x *examination) add(s Severity, code, diagnostics string) {
-	if x.errorsOnly && s != Error || len(x.issues) >= maxIssues {
+	if x.errorsOnly && s != Error || x.silent && len(x.issues) > 0 {
+		return
+	}
+	if s == Error && x.errors >= maxErrors || s != Error && len(x.issues)-x.errors >= maxWarnings {
+		x.cut = true
 		return
 	}
 	i := Issue{Severity: s, Code: code, Diagnostics: diagnostics}
@@ -156,6 +194,9 @@ func (x *examination) add(s Severity, code, diagnostics string) {
 		}
 	}
 	x.issues = append(x.issues, i)
+	if s == Error {
+		x.errors++
+	}
 }
 
 func (x *examination) place() (expression, pointer string) {
@@ -177,6 +218,7 @@ func (x *examination) place() (expression, pointer string) {
 // structure notes what fhir.Problems finds.
 func (x *examination) structure(r fhir.Resource) {
 	for _, p := range fhir.Problems(r) {
+		x.errors++
 		if x.errorsOnly {
 			x.issues = append(x.issues, Issue{Severity: Error, Code: p.Code, Expression: p.Path, Diagnostics: p.Msg})
 			continue

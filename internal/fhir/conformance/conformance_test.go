@@ -139,7 +139,7 @@ func TestOfficialExamples(t *testing.T) {
 func BenchmarkValidate(b *testing.B) {
 	ex := examples(b)
 	v := conformance.New(conformance.Config{})
-	for _, name := range []string{"Observation-f001.json", "Observation-blood-pressure.json", "Patient-example.json"} {
+	for _, name := range []string{"Observation-f003.json", "Observation-respiratory-rate.json", "Observation-blood-pressure.json"} {
 		r := ex[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

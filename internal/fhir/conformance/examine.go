@@ -51,7 +51,7 @@ func (x *examination) conforms(v fhirpath.Value, url string) (ok, known bool) {
 
 // meets reports whether a value conforms to a profile, without noting anything.
 func (x *examination) meets(p *profile, v fhirpath.Value) bool {
-	y := &examination{ctx: x.ctx, v: x.v, env: x.env, profiles: x.profiles, silent: true, errorsOnly: true}
+	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles, silent: true, errorsOnly: true, budget: x.budget}
 	y.profile(p, v)
 	return len(y.issues) == 0
 }
@@ -63,6 +63,10 @@ func (x *examination) profile(p *profile, v fhirpath.Value) {
 		return
 	}
 	defer func() { x.profiles-- }()
+	if p.large {
+		x.add(Error, "too-costly", fmt.Sprintf("%s has more than %d elements and was not checked", p.url, maxElements))
+		return
+	}
 	if p.typ == nil || v.Type == nil || !v.Type.Is(p.typ) {
 		x.add(Error, "structure", fmt.Sprintf("%s is a profile of %s", p.url, p.root.name))
 		return
@@ -84,20 +88,25 @@ func (x *examination) children(p *profile, e *element, v fhirpath.Value) {
 		return
 	}
 	for _, c := range e.children {
-		name, form := c.name, ""
+		if !x.spend(4) {
+			return
+		}
+		name := c.name
+		var form *fhir.Form
 		if v.Type != nil && v.Type.Member(name) == nil {
-			if m, f := v.Type.Field(name); m != nil { // "valueQuantity" for the choice of that type
-				name, form = m.Name, f.Key
+			if m, f := v.Type.Field(name); m != nil { // "valueQuantity": the choice may have that type only
+				name, form = m.Name, f
 			}
 		}
 		values := v.Members(name)
-		if form != "" {
-			values = slices.DeleteFunc(values, func(w fhirpath.Value) bool { return w.Place().Key != form })
-		}
 		x.count(p, c, len(values), name)
 		for _, w := range values {
 			x.step(w, name)
-			x.value(p, c, w)
+			if form == nil || w.Place().Key == form.Key {
+				x.value(p, c, w)
+			} else {
+				x.add(Error, "structure", fmt.Sprintf("must be a %s, not a %s (profile %s)", form.Type.Name(), w.Type.Name(), p.url))
+			}
 			x.pop()
 		}
 		if len(c.slices) > 0 {
@@ -137,6 +146,16 @@ func (x *examination) value(p *profile, e *element, w fhirpath.Value) {
 	}
 	if s, ok := w.JSON().(string); ok && e.maxLen > 0 && len([]rune(s)) > e.maxLen {
 		x.add(Error, "too-long", fmt.Sprintf("may have %d characters at most (profile %s)", e.maxLen, p.url))
+	}
+	if e.least != nil {
+		if c, known := fhirpath.Compare(w, *e.least); known && c < 0 {
+			x.add(Error, "value", fmt.Sprintf("is less than %s (profile %s)", e.least, p.url))
+		}
+	}
+	if e.most != nil {
+		if c, known := fhirpath.Compare(w, *e.most); known && c > 0 {
+			x.add(Error, "value", fmt.Sprintf("is more than %s (profile %s)", e.most, p.url))
+		}
 	}
 	if len(e.types) > 0 && !x.typed(p, e, w) {
 		return

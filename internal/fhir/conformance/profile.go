@@ -14,7 +14,7 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir/fhirpath"
 )
 
-// baseProfiles are the differentials of the profiles that R4 itself publishes, stripped to what validation reads; made
+// baseProfiles are the differentials of the profiles and extensions that R4 itself publishes, stripped to what validation reads; made
 // by ../gen.
 //
 //go:embed profiles.json.gz
@@ -24,11 +24,15 @@ const baseURL = "http://hl7.org/fhir/StructureDefinition/"
 
 // profile is a StructureDefinition compiled: what it says on top of its base.
 type profile struct {
-	url  string
-	typ  *fhir.Type
-	base string // URL of the profile beneath; "" when that is the type itself
-	root *element
+	url   string
+	typ   *fhir.Type
+	base  string // URL of the profile beneath; "" when that is the type itself
+	root  *element
+	large bool // more than maxElements: it is not examined
 }
+
+// maxElements bounds a profile; the largest snapshots of R4 have 300.
+const maxElements = 5000
 
 // element is one element of a profile, or one slice of it.
 type element struct {
@@ -39,6 +43,8 @@ type element struct {
 	fixed    any
 	pattern  any
 	maxLen   int
+	least    *fhirpath.Value // minValue[x]
+	most     *fhirpath.Value // maxValue[x]
 	binding  *binding
 	rules    []rule
 	slicing  *slicing
@@ -148,6 +154,9 @@ func compileProfile(sd fhir.Resource, beneath *profile) *profile {
 	list := sd.List("differential.element")
 	if snapshot := sd.List("snapshot.element"); len(snapshot) > 0 && (len(list) == 0 || p.base != "" && beneath == nil) {
 		list, p.base = snapshot, ""
+	}
+	if len(list) > maxElements {
+		list, p.large = nil, true
 	}
 	for _, e := range list {
 		if at := p.root.locate(e); at != nil {
@@ -259,6 +268,10 @@ func (e *element) read(def fhir.Resource) {
 			e.fixed = value
 		case strings.HasPrefix(key, "pattern"):
 			e.pattern = value
+		case strings.HasPrefix(key, "minValue"):
+			e.least = limit(key[len("minValue"):], value)
+		case strings.HasPrefix(key, "maxValue"):
+			e.most = limit(key[len("maxValue"):], value)
 		}
 	}
 	for _, t := range def.List("type") {
@@ -278,6 +291,16 @@ func (e *element) read(def fhir.Resource) {
 			e.slicing.discriminators = append(e.slicing.discriminators, discriminator{d.Str("type"), d.Str("path")})
 		}
 	}
+}
+
+// limit returns a bound of a value; typ is as in a JSON name: "Integer", "DateTime", "Quantity".
+func limit(typ string, value any) *fhirpath.Value {
+	t := fhir.TypeOf(typ)
+	if t == nil && typ != "" {
+		t = fhir.TypeOf(strings.ToLower(typ[:1]) + typ[1:])
+	}
+	v := fhirpath.Node(value, t)
+	return &v
 }
 
 func texts(v any) []string {

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"context"
+	"strings"
 	"sync"
 
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -93,11 +95,16 @@ func (x *examination) resource(r map[string]any, profiles []string) {
 		x.env.Root = node
 	}
 	if x.v != nil {
-		x.env.Terminology, x.env.Resolver, x.env.Conforms = x.v.cfg.Terminology, x.v.cfg.References, x.conforms
+		x.env.Terminology, x.env.Resolver, x.env.Conforms = x.v.cfg.Terminology, x, x.conforms
 	}
 	if len(x.path) == 0 {
 		x.push("", name, -1)
 		defer x.pop()
+	}
+	if name == "Bundle" {
+		outer := x.bundle
+		x.bundle = r
+		defer func() { x.bundle = outer }()
 	}
 	x.object(r, t)
 	if x.v != nil {
@@ -114,6 +121,9 @@ func (x *examination) object(o map[string]any, t *fhir.Type) {
 	rules := base()
 	if list := rules.ofType[t]; len(list) > 0 {
 		x.apply(list, fhirpath.Node(o, t))
+	}
+	if x.v != nil && t == extensionType() {
+		x.extension(o)
 	}
 	for m := range t.Members {
 		for i := range m.Forms {
@@ -176,4 +186,44 @@ func (x *examination) item(value, shadow any, f *fhir.Form, rules []rule) {
 	}
 }
 
+// extension examines an extension against its definition, where that is known.
+func (x *examination) extension(o map[string]any) {
+	url, _ := o["url"].(string)
+	if !strings.Contains(url, ":") {
+		return // part of an extension: the definition of the whole speaks of it
+	}
+	p, seen := x.extensions[url]
+	if !seen {
+		if p = x.v.profile(x.ctx, url); x.extensions == nil {
+			x.extensions = map[string]*profile{}
+		}
+		if p != nil && p.typ != extensionType() {
+			p = nil
+		}
+		x.extensions[url] = p
+	}
+	if p != nil {
+		x.profile(p, fhirpath.Node(o, extensionType()))
+	}
+}
+
+var extensionType = sync.OnceValue(func() *fhir.Type { return fhir.TypeOf("Extension") })
+
 var elementType = sync.OnceValue(func() *fhir.Type { return fhir.TypeOf("Element") })
+
+// Resolve finds what a reference names: in the Bundle that is examined, else where Config.References looks.
+func (x *examination) Resolve(ctx context.Context, reference string) fhir.Resource {
+	for _, e := range fhir.Resource(x.bundle).List("entry") {
+		url, res := e.Str("fullUrl"), fhir.Resource(nil)
+		if o, ok := e["resource"].(map[string]any); ok {
+			res = o
+		}
+		if res != nil && (url == reference || strings.HasSuffix(url, "/"+reference) || url == "" && res.Ref() == reference) {
+			return res
+		}
+	}
+	if x.v == nil || x.v.cfg.References == nil {
+		return nil
+	}
+	return x.v.cfg.References.Resolve(ctx, reference)
+}

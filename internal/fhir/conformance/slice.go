@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -14,7 +15,7 @@ func (x *examination) slices(p *profile, e *element, values []fhirpath.Value) {
 	for _, s := range e.slices {
 		n := 0
 		for i, w := range values {
-			if taken[i] || !x.inSlice(e, s, w) {
+			if taken[i] || !x.spend(4) || !x.inSlice(e, s, w) {
 				continue
 			}
 			taken[i] = true
@@ -66,7 +67,7 @@ func (x *examination) inSlice(e, s *element, w fhirpath.Value) bool {
 
 // quietly reports whether an examination finds nothing.
 func (x *examination) quietly(f func(y *examination)) bool {
-	y := &examination{ctx: x.ctx, v: x.v, env: x.env, profiles: x.profiles + 1, silent: true, errorsOnly: true}
+	y := &examination{ctx: x.ctx, v: x.v, env: x.env, bundle: x.bundle, profiles: x.profiles + 1, silent: true, errorsOnly: true, budget: x.budget}
 	if y.profiles > maxProfiles {
 		return false
 	}
@@ -89,7 +90,7 @@ func (x *examination) discriminated(d discriminator, s *element, w fhirpath.Valu
 	case "profile":
 		for _, n := range nodes {
 			for _, t := range n.types {
-				for _, url := range append(t.profiles, t.targets...) {
+				for _, url := range slices.Concat(t.profiles, t.targets) {
 					if q := x.v.profile(x.ctx, url); q != nil && len(values) > 0 && x.meets(q, values[0]) {
 						return true
 					}
@@ -134,8 +135,8 @@ func (x *examination) follow(path string, s *element, values []fhirpath.Value) (
 		switch {
 		case step == "resolve()":
 			for _, w := range values {
-				if ref, _ := w.Object()["reference"].(string); ref != "" && x.v.cfg.References != nil {
-					if r := x.v.cfg.References.Resolve(x.ctx, ref); r != nil {
+				if ref, _ := w.Object()["reference"].(string); ref != "" {
+					if r := x.Resolve(x.ctx, ref); r != nil {
 						next = append(next, fhirpath.Root(r))
 					}
 				}
@@ -211,7 +212,7 @@ func childrenOf(nodes []*element, name string) []*element {
 func (x *examination) anyMeets(nodes []*element, values []fhirpath.Value) bool {
 	said := false
 	for _, n := range nodes {
-		if !n.decides() {
+		if !x.spend(1+len(values)) || !n.decides() {
 			continue
 		}
 		said = true
@@ -233,7 +234,7 @@ func (e *element) decides() bool {
 	if e.fixed != nil || e.pattern != nil || e.binding != nil && e.binding.strength == "required" {
 		return true
 	}
-	for _, c := range append(e.children, e.slices...) {
+	for _, c := range slices.Concat(e.children, e.slices) {
 		if c.decides() {
 			return true
 		}

@@ -211,3 +211,10 @@ func (st *state) addDistinct(mark int, in []Value) error {
 	}
 	return nil
 }
+
+// Compare orders two values as < does; known is false when they have no order, or their units or precision leave it
+// open.
+func Compare(a, b Value) (c int, known bool) {
+	c, known, err := order(&a, &b)
+	return c, known && err == nil
+}

@@ -78,7 +78,8 @@ type Env struct {
 	Terminology Terminology
 	Conforms    func(v Value, profile string) (ok, known bool) // conformsTo() for profiles that are no base type
 	Trace       func(name string, values []Value)
-	MaxSteps    int // DefaultSteps when 0
+	MaxSteps    int  // DefaultSteps when 0
+	Budget      *int // steps that several evaluations share, counted down; nil when MaxSteps alone counts
 }
 
 // DefaultSteps bounds an evaluation: items looked at and operations done.

