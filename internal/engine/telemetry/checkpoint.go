@@ -59,6 +59,12 @@ func (s *Store) keep(ctx context.Context) error {
 	offset := s.applied()
 	now := s.cfg.Now()
 	if offset > s.checkpoint.Load() {
+		through := make(chan struct{})
+		s.keeping.Store(&through)
+		defer func() {
+			s.keeping.Store(nil)
+			close(through)
+		}()
 		for _, sh := range s.shards {
 			if err := sh.save(ctx, now.UnixNano()); err != nil {
 				return err
