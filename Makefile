@@ -52,7 +52,7 @@ bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up
 	bin/vigil bench ingest
 	bin/vigil bench alarm
 	bin/vigil bench start
-	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/...
+	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/... ./internal/api/...
 
 fuzz: ## every fuzz target for 20 s
 	scripts/fuzz.sh 20s

@@ -30,6 +30,7 @@ type Config struct {
 	Retention map[string]KeepConfig `yaml:"retention"` // class of telemetry → how long it is kept; see telemetry.DefaultPolicy
 	SMTP      SMTPConfig            `yaml:"smtp"`
 	Webhook   WebhookConfig         `yaml:"webhook"`
+	Outlets   OutletsConfig         `yaml:"outlets"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -86,6 +87,18 @@ type SMTPConfig struct {
 type WebhookConfig struct {
 	Secret string            `yaml:"secret"`
 	To     map[string]string `yaml:"to"` // Practitioner/<id>, role, or "*" → URL
+}
+
+// OutletsConfig is where telemetry is sent on to.
+type OutletsConfig struct {
+	RemoteWrite RemoteWriteConfig `yaml:"remote_write"`
+}
+
+// RemoteWriteConfig is a Prometheus-compatible store for the long term; without a URL nothing is sent.
+type RemoteWriteConfig struct {
+	URL     string            `yaml:"url"`
+	Headers map[string]string `yaml:"headers"` // Authorization for example
+	Labels  map[string]string `yaml:"labels"`  // added to every series
 }
 
 // DefaultConfig is what runs without any configuration.

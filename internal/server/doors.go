@@ -123,7 +123,7 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 			}
 		},
 		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Checks: func(context.Context) []webapi.Check { return storeChecks(e) },
+		Checks: func(context.Context) []webapi.Check { return append(storeChecks(e), e.outletChecks()...) },
 		Now:    time.Now, Log: log,
 	}
 }

@@ -50,6 +50,7 @@ type Engines struct {
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
 	limits    *sqlite.Limits
+	Outlets   []outlet
 	stopped   bool
 }
 
@@ -181,7 +182,8 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
-	return nil
+	e.Outlets, err = e.outlets(cfg)
+	return err
 }
 
 func newID() string {
@@ -238,7 +240,11 @@ func (e *Engines) start(ctx context.Context) error {
 
 // parts are the engines that run by themselves.
 func (e *Engines) parts() []part {
-	return []part{
+	var out []part
+	for _, o := range e.Outlets {
+		out = append(out, part{o.name, o.Run})
+	}
+	return append(out, []part{
 		{"telemetry", func(ctx context.Context) error {
 			e.Telemetry.Start(context.WithoutCancel(ctx))
 			<-ctx.Done()
@@ -260,7 +266,7 @@ func (e *Engines) parts() []part {
 				}
 			}
 		}},
-	}
+	}...)
 }
 
 // close stops the stream and frees the stores: what reads before what is read.

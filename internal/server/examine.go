@@ -7,6 +7,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/remotewrite"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 )
 
@@ -41,6 +42,10 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 	}
 	defer unlock() //nolint:errcheck // the process ends
 	add("data", true, "%s can be written", cfg.Data)
+	if c := cfg.Outlets.RemoteWrite; c.URL != "" {
+		_, err := remotewrite.New(remotewrite.Config{URL: c.URL, Labels: c.Labels})
+		add("remote_write", err == nil, "%s", outletFinding(err))
+	}
 	free := diskFree(cfg.Data)
 	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
 	if policy, err := cfg.policy(); err != nil {

@@ -60,6 +60,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		count(blocks, float64(n.Blocks), string(class))
 		count(bytes, float64(n.Bytes), string(class))
 	}
+	m.outlets(count, gauge)
 	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
 	defer cancel()
 	if counts, err := m.e.db.Quarantine().Counts(ctx, ""); err == nil {
@@ -77,5 +78,18 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		for p := vigil.PriorityNone; p <= vigil.PriorityHigh; p++ {
 			gauge(d, float64(n[p]), p.String())
 		}
+	}
+}
+
+// outlets says how what is sent on gets on.
+func (m metrics) outlets(count, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	for _, o := range m.e.Outlets {
+		s := o.Stats()
+		count(desc("outlet_sent_samples_total", "Samples that the receiver took.", "outlet"), float64(s.Sent), o.name)
+		count(desc("outlet_dropped_samples_total", "Samples that the receiver refused for good.", "outlet"), float64(s.Dropped), o.name)
+		count(desc("outlet_retries_total", "Requests that were tried again.", "outlet"), float64(s.Retries), o.name)
+		count(desc("outlet_lost_records_total", "Log records that were forgotten before they were sent.", "outlet"), float64(s.Lost), o.name)
+		gauge(desc("outlet_behind_records", "Log records that wait.", "outlet"), float64(s.Records), o.name)
+		gauge(desc("outlet_behind_seconds", "How long ago what was sent last was received, while more waits.", "outlet"), s.Behind.Seconds(), o.name)
 	}
 }

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/vigil-health/vigil/internal/api/webapi"
 	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/app/medication"
 	"github.com/vigil-health/vigil/internal/app/rpm"
+	"github.com/vigil-health/vigil/internal/driver/remotewrite"
 	"github.com/vigil-health/vigil/internal/protocol"
 )
 
@@ -18,6 +20,21 @@ func (d *doors) protocols() []protocol.Protocol {
 		d.broker.Protocol(),
 		d.rest.Protocol(),
 	}
+}
+
+// outlets is the list of what sends telemetry on, as far as it is configured.
+func (e *Engines) outlets(cfg Config) ([]outlet, error) {
+	var out []outlet
+	if c := cfg.Outlets.RemoteWrite; c.URL != "" {
+		o, err := remotewrite.New(remotewrite.Config{
+			URL: c.URL, Headers: c.Headers, Labels: c.Labels, Source: e.Telemetry, Positions: e.db.Positions(), Random: rand.Float64, Log: e.logger, Version: cfg.Version,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, outlet{"remote_write", o})
+	}
+	return out, nil
 }
 
 // applications is the list of applications, and what they give to the patient's own home.

@@ -44,7 +44,7 @@ type house struct {
 }
 
 // open fills a store with two hours of sara: a monitor, a cuff, a wave and events.
-func open(t *testing.T) *house {
+func open(t testing.TB) *house {
 	t.Helper()
 	log, err := pebble.OpenLog(filepath.Join(t.TempDir(), "log"), pebble.Options{})
 	if err != nil {
@@ -80,7 +80,7 @@ func open(t *testing.T) *house {
 		}
 		s.Append(r, func(error) {})
 	}
-	if err := s.AppendWait(t.Context(), &vigil.Report{Subject: "Patient/omar", Device: "m", Samples: []vigil.Sample{{Metric: "spo2", Time: noon.UnixNano(), Value: 1}}}); err != nil {
+	if err := s.AppendWait(context.Background(), &vigil.Report{Subject: "Patient/omar", Device: "m", Samples: []vigil.Sample{{Metric: "spo2", Time: noon.UnixNano(), Value: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	for h := s.Health(); h.Applied < h.LogPosition; h = s.Health() {

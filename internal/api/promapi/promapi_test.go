@@ -1,6 +1,7 @@
 package promapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -17,6 +18,7 @@ import (
 	"github.com/vigil-health/vigil/internal/api/promapi"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
 // What Prometheus documents of its functions and operators holds over our store.
@@ -264,5 +266,48 @@ func TestSamplesCloserThanPrometheusCounts(t *testing.T) {
 	_, r := h.get(t, "query", "query", `vigil_spo2_percent[1m]`, "time", at(time.Second))
 	if want := `"values":[[1772366400,"4"],[1772366400.001,"1e-09"]]`; !strings.Contains(string(r.Data), want) {
 		t.Errorf("%s has not %s", r.Data, want)
+	}
+}
+
+// slow is a store whose samples wait for a word.
+type slow struct {
+	promapi.Telemetry
+	begun chan struct{}
+	word  chan struct{}
+}
+
+func (s slow) Iterate(ctx context.Context, key vigil.SeriesKey, from, to time.Time, fn func(telemetry.Block) error) error {
+	s.begun <- struct{}{}
+	select {
+	case <-s.word:
+		return s.Telemetry.Iterate(ctx, key, from, to, fn)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Queries beyond the bound wait for their turn, and give up in time with a clear word.
+func TestTurns(t *testing.T) {
+	s := slow{begun: make(chan struct{}, 8), word: make(chan struct{})}
+	h := ward(t, func(c *promapi.Config) {
+		s.Telemetry, c.Concurrent = c.Telemetry, 1
+		c.Telemetry = s
+	})
+	first := make(chan int, 1)
+	go func() {
+		w := h.do(t, "GET", "/api/v1/query", url.Values{"query": {"vigil_bp_systolic_mmhg"}, "time": {at(0)}})
+		first <- w.Code
+	}()
+	<-s.begun
+	status, r := h.get(t, "query", "query", "vigil_bp_systolic_mmhg", "time", at(0), "timeout", "20ms")
+	if status != 503 || r.ErrorType != "timeout" || len(s.begun) != 0 {
+		t.Errorf("the second query: %d %+v", status, r)
+	}
+	close(s.word)
+	if got := <-first; got != 200 {
+		t.Errorf("the first query: %d", got)
+	}
+	if status, r := h.get(t, "query", "query", "vigil_bp_systolic_mmhg", "time", at(0)); status != 200 {
+		t.Errorf("after it: %d %+v", status, r)
 	}
 }

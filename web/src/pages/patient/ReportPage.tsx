@@ -1,6 +1,6 @@
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useQuery } from '@tanstack/react-query'
-import { ArrowLeft, Printer } from 'lucide-react'
+import { ArrowLeft, Download, Printer } from 'lucide-react'
 import { useEffect } from 'react'
 import { headline } from '../../alarm/model'
 import { get } from '../../api/client'
@@ -31,6 +31,7 @@ export function ReportPage() {
     <div className={css.page}>
       <nav className={css.bar} aria-label={t.report}>
         <Button icon={<ArrowLeft size={16} aria-hidden />} onClick={back}>{common.back}</Button>
+        <Button icon={<Download size={16} aria-hidden />} onClick={() => window.location.assign(`/api/patients/${encodeURIComponent(id)}/telemetry/export?format=csv`)}>{t.exportDay}</Button>
         <Button kind="primary" icon={<Printer size={16} aria-hidden />} onClick={() => window.print()}>{t.print}</Button>
       </nav>
       <main id="main" className={css.sheet}><Sheet patient={p} /></main>
