@@ -50,9 +50,12 @@ torture: build ## the fault regime in full: kills, power cuts, bit flips, full a
 
 bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up, engine hot paths
 	bin/vigil bench ingest
+	bin/vigil bench ingest --batch 100 --devices 1000 --rate 0
+	bin/vigil bench waves
 	bin/vigil bench alarm
 	bin/vigil bench start
 	$(GO) test -run xxx -bench . -benchmem ./internal/engine/... ./internal/driver/... ./internal/api/...
+	$(GO) test -run ManyLiveSeries -v ./internal/driver/pebble -series.n=500000
 
 fuzz: ## every fuzz target for 20 s
 	scripts/fuzz.sh 20s

@@ -38,7 +38,13 @@ func (s *Store) keepLoop(ctx context.Context) {
 func (s *Store) Checkpoint(ctx context.Context) error {
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
-	return s.keep(ctx)
+	if err := s.keep(ctx); err != nil {
+		return err
+	}
+	if err := s.seal(ctx); err != nil { // what is missing costs readers time, nothing else
+		s.cfg.Logger.Warn("summaries were not made and are tried again", "error", err)
+	}
+	return nil
 }
 
 // Retain does one bounded step of retention. The store does it by itself after each checkpoint.
@@ -67,9 +73,6 @@ func (s *Store) keep(ctx context.Context) error {
 		}
 		s.checkpoint.Store(offset)
 		s.keptBytes.Store(bytes)
-		if err := s.seal(ctx); err != nil {
-			return err
-		}
 	}
 	old, err := s.cfg.Log.Seek(ctx, now.Add(-s.cfg.Retention).UnixNano())
 	if err != nil {

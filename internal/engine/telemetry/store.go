@@ -252,7 +252,9 @@ func (s *Store) Close() error {
 		s.applies.Wait()
 		s.keeper.Wait()
 		if s.fault.Load() == nil {
-			err = s.Checkpoint(context.Background())
+			s.keepMu.Lock()
+			err = s.keep(context.Background())
+			s.keepMu.Unlock()
 		}
 		for _, sub := range s.subscriptions() {
 			sub.Close()

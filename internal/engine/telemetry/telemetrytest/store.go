@@ -33,6 +33,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"DeniesStrangers", deniesStrangers},
 		{"ConsumersSeeOrder", consumersSeeOrder},
 		{"SubscriptionsDropTheOldest", subscriptionsDrop},
+		{"SubscriptionsKeepToWhatOneMaySee", subscriptionsAsOne},
 		{"RefusesWhatCannotBe", refusesWhatCannotBe},
 		{"Erases", erases},
 		{"BucketsKeepPeaks", bucketsKeepPeaks},
@@ -44,6 +45,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"RetentionDropsWhatIsDue", retentionDrops},
 		{"RetentionSurvivesPowerCuts", retentionSurvives},
 		{"LegalHold", legalHold},
+		{"BatchIsAcknowledgedWhole", batchWhole},
 		{"WaveformsGrowTogether", wavesGrow},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
