@@ -192,7 +192,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// catchUp is how far back rules read the log again after a restart: longer than any delay.
+// catchUp is how far back from the newest report rules read the log again after a restart: longer than any delay. It is
+// counted from that report, not from now: after a long outage what was acknowledged last is judged all the same.
 const catchUp = 10 * time.Minute
 
 // start brings desk and rules to where they were, then opens the stream. Reports that were acknowledged but not yet
@@ -210,7 +211,11 @@ func (e *Engines) start(ctx context.Context) error {
 		return err
 	}
 	e.Rules.Restore(open)
-	since := time.Now().Add(-catchUp)
+	newest, err := e.Telemetry.Newest(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	since := newest.Add(-catchUp)
 	err = e.Rules.CatchUp(func(fn func(*vigil.Report) error) error {
 		return e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
 			e.Devices.Heard(r)

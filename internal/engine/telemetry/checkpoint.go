@@ -118,6 +118,20 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 	})
 }
 
+// Newest returns when the newest report that the log holds was committed, by the server's clock; zero when it holds none.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	stats := s.cfg.Log.Stats()
+	if stats.Next <= stats.First {
+		return time.Time{}, nil
+	}
+	var newest time.Time
+	err := s.cfg.Log.Read(ctx, stats.Next-1, func(rec Record) error {
+		newest = at(rec.At)
+		return nil
+	})
+	return newest, err
+}
+
 // Erase removes everything kept about the subject: series, waveforms, events, last values and what the log still holds,
 // then reads back to prove it. Reports about the subject that arrive while it runs may stay. Only the house and
 // administrators may erase. It returns Conflict while a legal hold is set and Internal when anything is left.
