@@ -79,6 +79,9 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 		return e, err
 	}
 	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
+	if err = e.Records.LoadParams(ctx); err != nil {
+		return e, fmt.Errorf("read the search parameters of this site: %w", err)
+	}
 	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)

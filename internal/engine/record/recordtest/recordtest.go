@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -261,6 +261,38 @@ func keysetPages(t *testing.T, b record.Backend) {
 		if len(got) != 20 || got[19] != "o07" {
 			t.Errorf("desc %v: %v", desc, got)
 		}
+	}
+}
+
+func reindex(t *testing.T, b record.Backend) {
+	for i := range 5 {
+		apply(t, b, change("Observation", fmt.Sprint("o", i), 1, []string{"sara"}, token("a")))
+	}
+	gone := change("Observation", "o4", 2, []string{"sara"})
+	gone.Record.Deleted = true
+	apply(t, b, gone, change("Patient", "p", 1, nil))
+	index := func(r fhir.Resource) []fhir.Value { return []fhir.Value{token("b-" + r.ID())} }
+	var after int64
+	total := 0
+	for {
+		next, n, err := b.Reindex(t.Context(), "Observation", after, 3, index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		after, total = next, total+n
+	}
+	if total != 4 {
+		t.Errorf("%d resources, want the 4 that are there", total)
+	}
+	want(t, find(t, b, byCode("a")))
+	want(t, find(t, b, byCode("b-o2")), "o2")
+	want(t, find(t, b, byCode("b-o4")))
+	want(t, find(t, b, record.Query{Type: "Observation", Patient: "sara", Limit: 10}), "o0", "o1", "o2", "o3")
+	if cur, err := b.Current(t.Context(), "Observation", "o2"); err != nil || cur.Version != 1 {
+		t.Errorf("version %d after reindexing, %v", cur.Version, err)
 	}
 }
 
