@@ -22,14 +22,14 @@ func TestLargeStore(t *testing.T) {
 	h := openIn(t, dir)
 	patients := max(*largeCount/1000, 1)
 	for i := 0; i < patients; i += 500 {
-		post(t, h, "Patient", i, min(i+500, patients), func(n int) (id, body string) {
+		post(t, h, i, min(i+500, patients), func(n int) (id, body string) {
 			id = fmt.Sprint("p", n)
 			return id, fmt.Sprintf(`{"resourceType":"Patient","id":"%s","name":[{"family":"Family%d","given":["Given%d"]}],"birthDate":"19%02d-03-09","identifier":[{"system":"urn:mrn","value":"%d"}]}`, id, n, n%97, n%100, n)
 		})
 	}
 	began := time.Now()
 	for i := 0; i < *largeCount; i += 500 {
-		post(t, h, "Observation", i, min(i+500, *largeCount), func(n int) (id, body string) { return "", largeObservation(n, patients) })
+		post(t, h, i, min(i+500, *largeCount), func(n int) (id, body string) { return "", largeObservation(n, patients) })
 	}
 	took := time.Since(began)
 	var size int64
@@ -69,7 +69,8 @@ func largeObservation(n, patients int) string {
 		code, n%patients, n%patients, at.Format(time.RFC3339), 50+n%70)
 }
 
-func post(t *testing.T, h hospital, typ string, from, to int, make func(n int) (id, body string)) {
+// post stores patients, which have an id, or Observations.
+func post(t *testing.T, h hospital, from, to int, make func(n int) (id, body string)) {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString(`{"resourceType":"Bundle","type":"transaction","entry":[`)
@@ -78,9 +79,9 @@ func post(t *testing.T, h hospital, typ string, from, to int, make func(n int) (
 			b.WriteByte(',')
 		}
 		id, body := make(n)
-		method, url := "POST", typ
+		method, url := "POST", "Observation"
 		if id != "" {
-			method, url = "PUT", typ+"/"+id
+			method, url = "PUT", "Patient/"+id
 		}
 		fmt.Fprintf(&b, `{"resource":%s,"request":{"method":"%s","url":"%s"}}`, body, method, url)
 	}

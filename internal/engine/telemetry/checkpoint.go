@@ -34,7 +34,7 @@ func (s *Store) keepLoop(ctx context.Context) {
 }
 
 // Checkpoint makes the series durable by themselves up to what is applied, notes the offset with them and forgets the
-// log before it, except for what Recent may still ask for. The store does it by itself; a backup may call it too.
+// log before it, except for what Recent may still ask for. The store does it by itself.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
@@ -45,6 +45,17 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 		s.cfg.Logger.Warn("summaries were not made and are tried again", "error", err)
 	}
 	return nil
+}
+
+// Freeze writes a checkpoint and calls fn while neither series nor log forget anything, for a copy of both: first the
+// series, then the log, which then covers what the series do not have yet. Reports are taken and acknowledged meanwhile.
+func (s *Store) Freeze(ctx context.Context, fn func() error) error {
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
+	if err := s.keep(ctx); err != nil {
+		return err
+	}
+	return fn()
 }
 
 // Retain does one bounded step of retention. The store does it by itself after each checkpoint.
