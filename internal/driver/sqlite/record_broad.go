@@ -44,15 +44,15 @@ func testable(c *record.Clause) bool {
 }
 
 // large reports whether a clause has many rows.
-func (f *find) large(c *record.Clause) bool {
-	rows := f.rows(c, "x")
-	if f.err != nil {
+func (w *where) large(c *record.Clause) bool {
+	rows := w.rows(c, "x")
+	if w.err != nil {
 		return false
 	}
 	var n int
-	err := f.r.db.Read().QueryRowContext(f.ctx, "SELECT count(*) FROM (SELECT 1 FROM "+rows.table+" x WHERE "+rows.sql+" LIMIT ?) n", append(rows.args, broadFrom)...).Scan(&n)
+	err := w.r.db.Read().QueryRowContext(w.ctx, "SELECT count(*) FROM (SELECT 1 FROM "+rows.table+" x WHERE "+rows.sql+" LIMIT ?) n", append(rows.args, broadFrom)...).Scan(&n)
 	if err != nil {
-		f.err = fmt.Errorf("look at a clause: %w", err)
+		w.err = fmt.Errorf("look at a clause: %w", err)
 	}
 	return n == broadFrom
 }

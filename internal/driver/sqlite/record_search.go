@@ -95,6 +95,9 @@ func (w *where) from(s record.Scope, byTime bool) source {
 			best, rank = i, n
 		}
 	}
+	if best < 0 && owner == "" {
+		best = w.fewDates(clauses)
+	}
 	var src source
 	switch {
 	case rank >= rankIdentifier || best >= 0 && owner == "":
@@ -114,6 +117,13 @@ func (w *where) from(s record.Scope, byTime bool) source {
 		src.add(w.clause(&clauses[i], src.res))
 	}
 	return src
+}
+
+// fewDates returns a clause on dates that few resources satisfy, -1 when there is none.
+func (w *where) fewDates(clauses []record.Clause) int {
+	return slices.IndexFunc(clauses, func(c record.Clause) bool {
+		return c.Kind == fhir.ParamDate && c.Missing == nil && c.Chain == nil && c.Param != record.ParamLastUpdated && !w.large(&c)
+	})
 }
 
 // ownerOf returns the one patient whose chart holds all that a search can find, "" when there is none.
