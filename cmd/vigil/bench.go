@@ -12,6 +12,7 @@ import (
 // benchCmd measures a running house. docs/reference/benchmarks.md says how to read the figures.
 type benchCmd struct {
 	Ingest benchIngestCmd `cmd:"" help:"Values per second over MQTT QoS 1 that are on disk before their PUBACK, and queryable."`
+	Waves  benchWavesCmd  `cmd:"" help:"Waveforms streamed over MQTT: CPU of the server, and whether every sample is there."`
 	Alarm  benchAlarmCmd  `cmd:"" help:"Time from a value over its limit to the alarm on a screen, under load."`
 	Start  benchStartCmd  `cmd:"" help:"Start-up time, idle memory, size of the binary and of the first load of the user interface."`
 }

@@ -19,6 +19,7 @@ type benchIngestCmd struct {
 	Connections int     `help:"Gateway connections." default:"20"`
 	Devices     int     `help:"Devices that the gateways speak for, each on a patient of its own." default:"2000"`
 	Values      int     `help:"Values in a message, at most 8." default:"5"`
+	Batch       int     `help:"Objects in a message, as a device sends that was cut off; 1 is a plain message." default:"1"`
 	Seconds     int     `help:"Length of each measurement, after three seconds of warming up." default:"20"`
 	Window      int     `help:"Publishes of one connection that may wait for their PUBACK." default:"64"`
 	Rate        float64 `help:"Values per second of the second measurement; 0 leaves it out." default:"100000"`
@@ -30,7 +31,8 @@ const warmUp = 3 * time.Second
 type ingestFigures struct {
 	Connections int         `json:"connections"`
 	Devices     int         `json:"devices"`
-	Values      int         `json:"values_per_message"`
+	Values      int         `json:"values_per_object"`
+	Batch       int         `json:"objects_per_message"`
 	Bytes       int         `json:"bytes_per_message"`
 	Window      int         `json:"window"`
 	Full        loadFigures `json:"full_speed"`
@@ -41,8 +43,8 @@ type ingestFigures struct {
 
 // Run implements the command.
 func (c *benchIngestCmd) Run(ctx context.Context) error {
-	if c.Connections < 1 || c.Devices < c.Connections || c.Values < 1 || c.Values > sim.MaxLoadValues || c.Seconds < 1 {
-		return vigil.Errorf(vigil.Invalid, "bench.ingest", "needs at least one connection, a device for each, 1 to %d values and a second", sim.MaxLoadValues)
+	if c.Connections < 1 || c.Devices < c.Connections || c.Values < 1 || c.Values > sim.MaxLoadValues || c.Seconds < 1 || c.Batch < 1 || c.Batch > 2000 {
+		return vigil.Errorf(vigil.Invalid, "bench.ingest", "needs at least one connection, a device for each, 1 to %d values, 1 to 2000 objects and a second", sim.MaxLoadValues)
 	}
 	line := newProgress()
 	line.say("admitting %d patients with their devices", c.Devices)
@@ -66,12 +68,12 @@ func (c *benchIngestCmd) Run(ctx context.Context) error {
 }
 
 func (c *benchIngestCmd) measure(ctx context.Context, h *benchHouse, line progress) (*ingestFigures, error) {
-	l, err := openLoad(ctx, h, loadSpec{connections: c.Connections, devices: c.Devices, values: c.Values, window: c.Window})
+	l, err := openLoad(ctx, h, loadSpec{connections: c.Connections, devices: c.Devices, values: c.Values, batch: c.Batch, window: c.Window})
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	out := &ingestFigures{Connections: c.Connections, Devices: c.Devices, Values: c.Values, Window: c.Window, Bytes: l.messageBytes()}
+	out := &ingestFigures{Connections: c.Connections, Devices: c.Devices, Values: c.Values, Batch: c.Batch, Window: c.Window, Bytes: l.messageBytes()}
 	span := time.Duration(c.Seconds) * time.Second
 	probe := func(ctx context.Context) (spread, error) { return probeQueryable(ctx, h, c.Connections, c.Devices) }
 	if out.Full, err = l.run(ctx, loadRun{name: "full speed", span: span, probe: probe}, line); err != nil {
@@ -88,7 +90,7 @@ func (c *benchIngestCmd) measure(ctx context.Context, h *benchHouse, line progre
 }
 
 func (c *benchIngestCmd) print(f *ingestFigures) {
-	fmt.Printf("%d connections, %d devices, %d values a message of %d bytes, window %d, default rules on\n", f.Connections, f.Devices, f.Values, f.Bytes, f.Window)
+	fmt.Printf("%d connections, %d devices, %d values a message of %d bytes, window %d, default rules on\n", f.Connections, f.Devices, f.Values*f.Batch, f.Bytes, f.Window)
 	f.Full.print("full speed")
 	if f.Paced.Seconds > 0 {
 		f.Paced.print(fmt.Sprintf("paced at %.0f values/s", c.Rate))
@@ -120,7 +122,10 @@ func (f *loadFigures) print(title string) {
 }
 
 // loadSpec is the shape of a load: devices from first on.
-type loadSpec struct{ connections, first, devices, values, window int }
+// values a message are values times batch.
+type loadSpec struct{ connections, first, devices, values, batch, window int }
+
+func (s loadSpec) valuesPerMessage() int { return s.values * max(s.batch, 1) }
 
 // load is the open connections with what each has sent.
 type load struct {
@@ -134,6 +139,8 @@ type load struct {
 type loadSender struct {
 	conn    *sim.LoadConn
 	vitals  *sim.LoadVitals
+	waves   *sim.LoadWaves // instead of vitals when set
+	body    []byte
 	topics  []string
 	last    []int64  // newest time of each device, Unix ms
 	count   []uint64 // messages of each device
@@ -180,15 +187,27 @@ func (s *loadSender) heard(_ uint64, due time.Time) {
 }
 
 // burst publishes n messages, one a device in turn.
-func (s *loadSender) burst(n, values int, due time.Time) error {
-	var buf [256]byte
+func (s *loadSender) burst(n int, spec loadSpec, due time.Time) error {
 	now := time.Now().UnixMilli()
 	for range n {
 		d := s.turn
 		s.turn = (s.turn + 1) % len(s.topics)
-		s.last[d] = max(now, s.last[d]+1)
 		s.count[d]++
-		s.conn.Publish(s.topics[d], s.vitals.Append(buf[:0], s.last[d], values), 0, due)
+		switch {
+		case s.waves != nil:
+			if s.last[d] += 1000; s.count[d] == 1 {
+				s.last[d] = now - 1000
+			}
+			s.body = s.waves.Append(s.body[:0], s.last[d])
+		case spec.batch > 1:
+			first := max(now-int64(spec.batch)+1, s.last[d]+1)
+			s.last[d] = first + int64(spec.batch) - 1
+			s.body = s.vitals.AppendBatch(s.body[:0], first, spec.values, spec.batch)
+		default:
+			s.last[d] = max(now, s.last[d]+1)
+			s.body = s.vitals.Append(s.body[:0], s.last[d], spec.values)
+		}
+		s.conn.Publish(s.topics[d], s.body, 0, due)
 	}
 	return s.conn.Flush()
 }
@@ -196,6 +215,12 @@ func (s *loadSender) burst(n, values int, due time.Time) error {
 // messageBytes is the size of a message on the wire.
 func (l *load) messageBytes() int {
 	body := len(sim.NewLoadVitals(1).Append(nil, time.Now().UnixMilli(), l.spec.values))
+	if n := l.spec.batch; n > 1 {
+		body = (body+1)*n + 1
+	}
+	if l.senders[0].waves != nil {
+		body = len(sim.NewLoadWaves(1).Append(nil, time.Now().UnixMilli()))
+	}
 	return 2 + 2 + len(l.senders[0].topics[0]) + 2 + body
 }
 
@@ -206,7 +231,7 @@ func (s *loadSender) full(ctx context.Context, spec loadSpec) error {
 		if err != nil {
 			return err
 		}
-		if err := s.burst(n, spec.values, time.Now()); err != nil {
+		if err := s.burst(n, spec, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -228,7 +253,7 @@ func (s *loadSender) paced(ctx context.Context, spec loadSpec, perSecond float64
 				return err
 			}
 			n := min(room, want-sent)
-			if err := s.burst(n, spec.values, due); err != nil {
+			if err := s.burst(n, spec, due); err != nil {
 				return err
 			}
 			sent += n
@@ -276,7 +301,7 @@ func (l *load) run(ctx context.Context, r loadRun, line progress) (f loadFigures
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	f.ValuesPS = math.Round(float64(f.Messages) * float64(l.spec.values) / f.Seconds)
+	f.ValuesPS = math.Round(float64(f.Messages) * float64(l.spec.valuesPerMessage()) / f.Seconds)
 	f.Cores = math.Round(100*(after.cpu-before.cpu).Seconds()/after.at.Sub(before.at).Seconds()) / 100
 	f.CPU = math.Round(10*float64((after.cpu-before.cpu).Microseconds())/float64(max(f.Messages, 1))) / 10
 	f.RSS, f.LogMBPS = math.Round(after.rss/1e6), math.Round((after.logBytes-before.logBytes)/1e5/after.at.Sub(before.at).Seconds())/10
@@ -299,7 +324,7 @@ func (l *load) begin(ctx context.Context, r loadRun, fail context.CancelCauseFun
 		wg.Go(func() {
 			var err error
 			if r.rate > 0 {
-				err = s.paced(sending, l.spec, r.rate/float64(l.spec.values*l.spec.connections))
+				err = s.paced(sending, l.spec, r.rate/float64(l.spec.valuesPerMessage()*l.spec.connections))
 			} else {
 				err = s.full(sending, l.spec)
 			}
@@ -347,7 +372,7 @@ func (l *load) wait(ctx context.Context, name string, span time.Duration, line p
 		case <-tick.C:
 			now := l.acked()
 			left--
-			line.say("%s: %7.0f values/s acknowledged, %d s to go", name, float64(now-last)*float64(l.spec.values), left)
+			line.say("%s: %7.0f values/s acknowledged, %d s to go", name, float64(now-last)*float64(l.spec.valuesPerMessage()), left)
 			last = now
 		case <-end.C:
 			return

@@ -80,9 +80,9 @@ func (l *load) check(ctx context.Context) (checked, missing int, err error) {
 		if i >= checkedDevices {
 			break
 		}
-		want, have := int(s.count[0])*min(l.spec.values, 5), 0
+		want, have := int(s.count[0])*min(l.spec.values, 5)*max(l.spec.batch, 1), 0
 		id := l.house.ward.Devices[l.spec.first+i]
-		for from := l.began; from.Before(time.Now()); from = from.Add(checkSlice) {
+		for from := l.began.Add(-checkSlice); from.Before(time.Now().Add(checkSlice)); from = from.Add(checkSlice) {
 			n, err := l.stored(ctx, id, from, from.Add(checkSlice))
 			if err != nil {
 				return checked, missing, err

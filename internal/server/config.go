@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -144,7 +145,7 @@ func LoadConfig(path string, asked bool) (Config, error) {
 	if err != nil {
 		return cfg, vigil.Errorf(vigil.Invalid, "server.config", "the configuration cannot be read: %w", err)
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&cfg); err != nil {
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
 		return cfg, vigil.Errorf(vigil.Invalid, "server.config", "%s: %s", path, yaml.FormatError(err, false, true))
 	}
 	return cfg, nil

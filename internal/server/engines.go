@@ -69,6 +69,9 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	}
 	e.Backups = newBackups(cfg, e)
 	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
+	if err = e.Records.LoadParams(ctx); err != nil {
+		return e, fmt.Errorf("read the search parameters of this site: %w", err)
+	}
 	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
@@ -219,7 +222,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// catchUp is how far back rules read the log again after a restart: longer than any delay.
+// catchUp is how far back from the newest report rules read the log again after a restart: longer than any delay. It is
+// counted from that report, not from now: after a long outage what was acknowledged last is judged all the same.
 const catchUp = 10 * time.Minute
 
 // start brings desk and rules to where they were, then opens the stream. Reports that were acknowledged but not yet
@@ -237,7 +241,11 @@ func (e *Engines) start(ctx context.Context) error {
 		return err
 	}
 	e.Rules.Restore(open)
-	since, judged, err := e.Backups.judgeAgain(time.Now().Add(-catchUp))
+	newest, err := e.Telemetry.Newest(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
 	if err != nil {
 		return err
 	}

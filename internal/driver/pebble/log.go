@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
@@ -24,6 +25,8 @@ var logNext = []byte{'n'}
 type Log struct {
 	*db
 	first, next atomic.Uint64
+	mark        *logMark
+	unmarked    bool // a mark could not be written, which was said once
 }
 
 var _ telemetry.Log = (*Log)(nil)
@@ -36,10 +39,14 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if o.MemTable == 0 {
 		o.MemTable = 32 << 20
 	}
-	seen, err := newestWritten(dir, o)
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	seen, torn, err := newestWritten(dir, o)
 	if err != nil {
 		return nil, err
 	}
+	marked := readMark(o.FS, dir)
 	d, err := openDB("telemetry.log", dir, o, func(*pebble.Options) {})
 	if err != nil {
 		return nil, err
@@ -48,13 +55,31 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if err := l.bounds(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	// One record may have been on its way and was never acknowledged; what stands before it was.
-	if next := l.next.Load(); seen > next {
-		l.lost.Add(seen - next)
-		l.log.Error("the end of the telemetry log is damaged", "records", seen-next)
+	// Of what was written the last record may have been on its way and was never acknowledged; what stands before it was,
+	// and so was what is marked.
+	switch next, acked := l.next.Load(), max(seen, marked+1); {
+	case acked > next:
+		l.lost.Add(acked - next)
+		l.log.Error("the end of the telemetry log is damaged: acknowledged records are lost", "records", acked-next)
+	case torn:
+		l.log.Warn("the last record of the telemetry log is there in part; unless the power was lost while it was written, the disk is damaged")
 	}
-	l.next.Store(max(l.next.Load(), seen+1))
+	l.next.Store(max(l.next.Load(), seen+1, marked+1))
+	if l.mark, err = openMark(o.FS, dir); err != nil {
+		return nil, errors.Join(l.wrap(err), d.Close())
+	}
 	return l, nil
+}
+
+// Close closes the mark and the database.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	was := l.closed
+	l.mu.Unlock()
+	if was || l.fault.Load() != nil {
+		return l.db.Close()
+	}
+	return errors.Join(l.db.Close(), l.wrap(l.mark.close()))
 }
 
 func (l *Log) bounds() error {
@@ -134,6 +159,10 @@ func (l *Log) Append(_ context.Context, at int64, data []byte) (uint64, error) {
 		return 0, err
 	}
 	l.next.Store(offset + 1)
+	if err := l.mark.note(offset); err != nil && !l.unmarked {
+		l.unmarked = true
+		l.log.Warn("the newest acknowledged record cannot be marked", "error", err)
+	}
 	return offset, nil
 }
 

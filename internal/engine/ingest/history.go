@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -79,12 +80,15 @@ func (p *Pipeline) note(w *work) {
 	if w.device == nil {
 		return
 	}
-	e := &Heard{Device: w.Device, At: w.Received, Protocol: w.Protocol, Size: len(w.Payload), Payload: w.Payload[:min(len(w.Payload), previewBytes)], Outcome: w.outcome}
+	e := &Heard{Device: w.Device, At: w.Received, Protocol: w.Protocol, Size: len(w.Payload), Payload: preview(w.Payload), Outcome: w.outcome}
 	if len(w.rejected) > 0 {
 		e.Reason, e.Detail = w.rejected[0].Reason, w.rejected[0].Detail
 	}
 	if len(w.mapped) > 0 {
 		e.Samples = w.mapped[0].Report.Samples
+		if len(w.mapped) > 1 {
+			e.Samples = slices.Clone(e.Samples) // the others share its memory
+		}
 	}
 	h := p.history
 	s := &h.stripe[stripeOf(w.Device)]
@@ -107,6 +111,14 @@ func (p *Pipeline) note(w *work) {
 		h.tell(told)
 		done(err)
 	}
+}
+
+// preview returns what is remembered of a payload, without holding on to a large one.
+func preview(payload []byte) []byte {
+	if len(payload) > previewBytes {
+		return bytes.Clone(payload[:previewBytes])
+	}
+	return payload
 }
 
 // Recent returns the last messages of a device, newest first.

@@ -51,6 +51,8 @@ type Message struct {
 type Telemetry interface {
 	// Append queues the report and calls done, in order, once it is on disk or cannot be.
 	Append(r *vigil.Report, done func(error))
+	// AppendAll queues the reports of one message together and calls done once all are on disk, or cannot be.
+	AppendAll(reports []*vigil.Report, done func(error))
 }
 
 // Devices is what the pipeline asks the registry.
@@ -207,7 +209,7 @@ func (p *Pipeline) deduplicate(w *work) bool {
 	return false
 }
 
-// append hands the reports to the durable log; the last one's answer is the message's, since the log keeps the order.
+// append hands the reports of the message to the durable log together.
 func (p *Pipeline) append(w *work) bool {
 	left, values := 0, 0
 	for i := range w.mapped {
@@ -227,28 +229,19 @@ func (p *Pipeline) append(w *work) bool {
 	if len(w.rejected) == 0 {
 		p.note(w) // before the log has it: the answer may come at once, and who watches hears of it through the answer
 	}
-	var failed error
+	reports := make([]*vigil.Report, 0, left)
 	for i := range w.mapped {
-		r := &w.mapped[i].Report
-		if r.Empty() {
-			continue
+		if r := &w.mapped[i].Report; !r.Empty() {
+			reports = append(reports, r)
+			values += len(r.Samples)
 		}
-		values += len(r.Samples)
-		left--
-		last := left == 0
-		p.cfg.Telemetry.Append(r, func(err error) {
-			if err != nil && failed == nil {
-				failed = err
-			}
-			if !last {
-				return
-			}
-			if failed != nil {
-				p.seen.forget(w.Device) // it will be sent again, and must not pass for a repeat
-			}
-			w.done(failed)
-		})
 	}
+	p.cfg.Telemetry.AppendAll(reports, func(err error) {
+		if err != nil {
+			p.seen.forget(w.Device) // it will be sent again, and must not pass for a repeat
+		}
+		w.done(err)
+	})
 	p.values.Add(uint64(values))
 	return true
 }

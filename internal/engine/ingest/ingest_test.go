@@ -22,6 +22,17 @@ type diary struct {
 	err     error
 }
 
+func (d *diary) AppendAll(reports []*vigil.Report, done func(error)) {
+	left := len(reports)
+	for _, r := range reports {
+		d.Append(r, func(err error) {
+			if left--; left == 0 {
+				done(err)
+			}
+		})
+	}
+}
+
 func (d *diary) Append(r *vigil.Report, done func(error)) {
 	d.mu.Lock()
 	if d.err == nil && !r.Empty() {

@@ -162,12 +162,23 @@ type Mapped struct {
 func (m *Mapper) Map(payload []byte, received time.Time) ([]Mapped, error) {
 	s := &scanner{buf: payload}
 	var out []Mapped
+	var room []vigil.Sample // of the objects to come: a batch is made of equals
 	one := func() error {
-		mp, err := m.object(s, received)
-		if err == nil {
-			out = append(out, mp)
+		from := s.pos
+		mp, err := m.object(s, received, room)
+		if err != nil {
+			return err
 		}
-		return err
+		if samples := mp.Report.Samples; len(out) == 0 && s.pos < len(payload)-1 {
+			more := min((len(payload)-s.pos)/(s.pos-from), maxTogether)
+			out = make([]Mapped, 0, more+1)
+			room = make([]vigil.Sample, more*len(samples))
+		} else if len(room) >= len(samples) {
+			room = room[len(samples):]
+			mp.Report.Samples = slices.Clip(samples)
+		}
+		out = append(out, mp)
+		return nil
 	}
 	var err error
 	switch s.peek() {
@@ -187,6 +198,8 @@ func (m *Mapper) Map(payload []byte, received time.Time) ([]Mapped, error) {
 	return out, nil
 }
 
+const maxTogether = 4096 // objects of a batch that room is made for at once
+
 // draft collects what one object says until all of it has passed.
 type draft struct {
 	Mapped
@@ -201,10 +214,15 @@ type eventDraft struct {
 	data map[string]string
 }
 
-func (m *Mapper) object(s *scanner, received time.Time) (Mapped, error) {
+// object reads one object; its samples go into room when that is enough.
+func (m *Mapper) object(s *scanner, received time.Time, room []vigil.Sample) (Mapped, error) {
 	d := &draft{m: m, s: s}
 	d.Report.Received = received.UnixNano()
-	d.Report.Samples = make([]vigil.Sample, 0, len(m.fields))
+	if len(room) > 0 {
+		d.Report.Samples = room[:0:len(room)]
+	} else {
+		d.Report.Samples = make([]vigil.Sample, 0, len(m.fields))
+	}
 	if len(m.profile.Events) > 0 {
 		d.events = make([]eventDraft, len(m.profile.Events))
 	}

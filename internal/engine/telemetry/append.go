@@ -23,7 +23,13 @@ type queue struct {
 
 type job struct {
 	report *vigil.Report
-	done   func(error)
+	done   func(error) // nil when a later job of the same batch answers for it
+}
+
+func (j *job) answer(err error) {
+	if j.done != nil {
+		j.done(err)
+	}
 }
 
 func (q *queue) init(maxBytes, maxJobs int) {
@@ -32,19 +38,19 @@ func (q *queue) init(maxBytes, maxJobs int) {
 	q.data = []byte{recordVersion}
 }
 
-// put adds one framed report; it waits while the queue is full and returns false when nothing is accepted.
-func (q *queue) put(frame []byte, j job) bool {
+// put adds framed reports; it waits while the queue is full and returns false when nothing is accepted.
+func (q *queue) put(frames []byte, jobs ...job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.closed && !q.failed && len(q.jobs) > 0 && (len(q.data)+len(frame) > q.maxBytes || len(q.jobs) >= q.maxJobs) {
+	for !q.closed && !q.failed && len(q.jobs) > 0 && (len(q.data)+len(frames) > q.maxBytes || len(q.jobs) >= q.maxJobs) {
 		q.room.Wait()
 	}
 	if q.closed || q.failed {
 		return false
 	}
-	q.data = append(q.data, frame...)
-	q.jobs = append(q.jobs, j)
-	if len(q.jobs) == 1 {
+	q.data = append(q.data, frames...)
+	q.jobs = append(q.jobs, jobs...)
+	if len(q.jobs) == len(jobs) {
 		q.work.Signal()
 	}
 	return true
@@ -114,6 +120,41 @@ func (s *Store) Append(r *vigil.Report, done func(error)) {
 	}
 }
 
+// AppendAll queues the reports of one message together, in one record of the log as far as it goes: done is called once,
+// when all of them would survive a power cut. It is otherwise as Append; nothing is queued when one of them is Invalid.
+func (s *Store) AppendAll(reports []*vigil.Report, done func(error)) {
+	for _, r := range reports {
+		if err := storable(r); err != nil {
+			done(err)
+			return
+		}
+	}
+	if len(reports) == 0 || !s.started.Load() || s.fault.Load() != nil {
+		done(s.refusal())
+		return
+	}
+	work := s.scratches.Get().(*scratch)
+	defer s.scratches.Put(work)
+	work.frame, work.jobs = work.frame[:0], work.jobs[:0]
+	for i, r := range reports {
+		j := job{report: r}
+		work.frame = appendFrame(work.frame, r, work)
+		work.jobs = append(work.jobs, j)
+		if last := i == len(reports)-1; !last && len(work.frame) < s.cfg.BatchBytes/2 {
+			continue
+		} else if last {
+			work.jobs[len(work.jobs)-1].done = done
+		}
+		if !s.queue.put(work.frame, work.jobs...) {
+			done(s.refusal())
+			break
+		}
+		clear(work.jobs)
+		work.frame, work.jobs = work.frame[:0], work.jobs[:0]
+	}
+	clear(work.jobs)
+}
+
 // AppendWait appends the report and waits for the acknowledgement. When ctx ends first, the report may still be stored.
 func (s *Store) AppendWait(ctx context.Context, r *vigil.Report) error {
 	c := make(chan error, 1)
@@ -160,6 +201,10 @@ func (s *Store) commitLoop(ctx context.Context) {
 
 func (s *Store) commit(ctx context.Context, data []byte, jobs []job, now int64) {
 	var offset uint64
+	// A checkpoint that the disk cannot keep up with slows the intake, so that a restart never has much to replay.
+	if through := s.keeping.Load(); through != nil && s.bytes.Load()-s.keptBytes.Load() > 2*uint64(s.cfg.CheckpointBytes) {
+		<-*through
+	}
 	if s.fault.Load() == nil {
 		var err error
 		if offset, err = s.cfg.Log.Append(ctx, now, data); err != nil {
@@ -169,7 +214,7 @@ func (s *Store) commit(ctx context.Context, data []byte, jobs []job, now int64) 
 	if offset == 0 {
 		err := s.refusal()
 		for i := range jobs {
-			jobs[i].done(err)
+			jobs[i].answer(err)
 		}
 		return
 	}
@@ -177,7 +222,7 @@ func (s *Store) commit(ctx context.Context, data []byte, jobs []job, now int64) 
 	s.bytes.Add(uint64(len(data)))
 	s.committed.Store(offset)
 	for i := range jobs {
-		jobs[i].done(nil)
+		jobs[i].answer(nil)
 	}
 	for _, sh := range s.shards {
 		b := batch{offset: offset}

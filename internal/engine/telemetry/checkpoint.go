@@ -38,7 +38,13 @@ func (s *Store) keepLoop(ctx context.Context) {
 func (s *Store) Checkpoint(ctx context.Context) error {
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
-	return s.keep(ctx)
+	if err := s.keep(ctx); err != nil {
+		return err
+	}
+	if err := s.seal(ctx); err != nil { // what is missing costs readers time, nothing else
+		s.cfg.Logger.Warn("summaries were not made and are tried again", "error", err)
+	}
+	return nil
 }
 
 // Freeze writes a checkpoint and calls fn while neither series nor log forget anything, for a copy of both: first the
@@ -64,6 +70,12 @@ func (s *Store) keep(ctx context.Context) error {
 	offset := s.applied()
 	now := s.cfg.Now()
 	if offset > s.checkpoint.Load() {
+		through := make(chan struct{})
+		s.keeping.Store(&through)
+		defer func() {
+			s.keeping.Store(nil)
+			close(through)
+		}()
 		for _, sh := range s.shards {
 			if err := sh.save(ctx, now.UnixNano()); err != nil {
 				return err
@@ -78,9 +90,6 @@ func (s *Store) keep(ctx context.Context) error {
 		}
 		s.checkpoint.Store(offset)
 		s.keptBytes.Store(bytes)
-		if err := s.seal(ctx); err != nil {
-			return err
-		}
 	}
 	old, err := s.cfg.Log.Seek(ctx, now.Add(-s.cfg.Retention).UnixNano())
 	if err != nil {
@@ -118,6 +127,20 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 		s.quarantined.Add(uint64(damaged))
 		return err
 	})
+}
+
+// Newest returns when the newest report that the log holds was committed, by the server's clock; zero when it holds none.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	stats := s.cfg.Log.Stats()
+	if stats.Next <= stats.First {
+		return time.Time{}, nil
+	}
+	var newest time.Time
+	err := s.cfg.Log.Read(ctx, stats.Next-1, func(rec Record) error {
+		newest = at(rec.At)
+		return nil
+	})
+	return newest, err
 }
 
 // Erase removes everything kept about the subject: series, waveforms, events, last values and what the log still holds,

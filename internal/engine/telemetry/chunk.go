@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"time"
@@ -17,8 +18,13 @@ const (
 	openEnd      = math.MaxInt64
 )
 
+// In memory a head is mostly coded: what the last checkpoint wrote stays as the bytes it wrote, and only the samples since
+// then, all later, stand in columns.
 type chunk struct {
 	start, end int64
+	frozen     []byte // coded samples before t, nil for none; never changed
+	ice        int    // how many they are
+	iceEnd     int64  // time of the last of them
 	t          []int64
 	v          []float64
 	q          []vigil.Quality // nil while every sample is good
@@ -34,14 +40,62 @@ const (
 	putDiffers // another value stands there; nothing was changed
 )
 
-func (c *chunk) last() int64 { return c.t[len(c.t)-1] }
+func (c *chunk) count() int { return c.ice + len(c.t) }
+
+// last returns the time of the last sample; there is one.
+func (c *chunk) last() int64 {
+	if len(c.t) == 0 {
+		return c.iceEnd
+	}
+	return c.t[len(c.t)-1]
+}
+
+// freeze replaces the columns by their coded form.
+func (c *chunk) freeze(value []byte) {
+	c.iceEnd, c.ice = c.last(), c.count()
+	c.frozen = bytes.Clone(value)
+	c.t, c.v, c.q = nil, nil, nil
+}
+
+// whole returns the chunk with everything in columns, which live in cols when it is frozen.
+func (c *chunk) whole(cols *columns, s *scratch) (*chunk, error) {
+	if c.frozen == nil {
+		return c, nil
+	}
+	cols.reset()
+	h, err := decodeHead(c.frozen, c.start)
+	if err == nil {
+		err = decodeChunk(&h, cols, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cols.t, cols.v = append(cols.t, c.t...), append(cols.v, c.v...)
+	if c.q != nil {
+		cols.q = append(cols.q, c.q...)
+	} else {
+		cols.q = append(cols.q, make([]vigil.Quality, len(c.t))...)
+	}
+	return &chunk{start: c.start, end: c.end, t: cols.t, v: cols.v, q: cols.q}, nil
+}
+
+// thaw puts everything into columns, for what changes the past.
+func (c *chunk) thaw(s *scratch) error {
+	var cols columns
+	w, err := c.whole(&cols, s)
+	if err == nil && w != c {
+		c.t, c.v, c.q = w.t, w.v, w.q
+		c.frozen, c.ice = nil, 0
+	}
+	return err
+}
 
 // closedTo reports whether a sample at t, which lies in [start, end), must go to a new chunk after this one.
 func (c *chunk) closedTo(t int64) bool {
-	return len(c.t) > 0 && t > c.last() && (len(c.t) >= chunkSamples || t-c.start > int64(chunkSpan))
+	return c.count() > 0 && t > c.last() && (c.count() >= chunkSamples || t-c.start > int64(chunkSpan))
 }
 
-// put places one sample and returns where. The same time and value changes nothing, nor does the same time with another
+// put places one sample, later than what is frozen, and returns where. The same time and value changes nothing, nor does the same time with another
 // value: the caller decides.
 func (c *chunk) put(t int64, v float64, q vigil.Quality) (putResult, int) {
 	n := len(c.t)

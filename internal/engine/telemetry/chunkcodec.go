@@ -53,6 +53,8 @@ type scratch struct {
 	ints   []int64
 	frame  []byte
 	column []byte
+	jobs   []job
+	spoken spoken
 }
 
 // numbers returns n numbers that live until the next call.

@@ -140,7 +140,7 @@ func storable(r *vigil.Report) error {
 		return vigil.Errorf(vigil.Invalid, op, "subject and device must not contain a zero byte")
 	}
 	for i := range r.Samples {
-		if m := r.Samples[i].Metric; metricNumbers[m] == 0 && !plainName(string(m)) {
+		if m := r.Samples[i].Metric; !plainName(string(m)) {
 			return vigil.Errorf(vigil.Invalid, op, "sample %d: metric %q is no name", i, m)
 		}
 		if !storableTime(r.Samples[i].Time) {
@@ -149,7 +149,7 @@ func storable(r *vigil.Report) error {
 	}
 	for i := range r.Waveforms {
 		w := &r.Waveforms[i]
-		if w.Period <= 0 || w.Period > 3600e9 || len(w.Data) > maxWave || !storableTime(w.Start) || metricNumbers[w.Metric] == 0 && !plainName(string(w.Metric)) {
+		if w.Period <= 0 || w.Period > 3600e9 || len(w.Data) > maxWave || !storableTime(w.Start) || !plainName(string(w.Metric)) {
 			return vigil.Errorf(vigil.Invalid, op, "waveform %d: needs a metric, a time, a period up to 1 h and at most %d samples", i, maxWave)
 		}
 	}

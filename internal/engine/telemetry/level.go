@@ -133,7 +133,7 @@ func byFirst(e summary, t int64) int { return cmp.Compare(e.first, t) }
 // changes reports whether memory holds samples of [from, to) that a block in the store may not know.
 func (src *source) changes(from, to int64) bool {
 	for _, c := range src.open {
-		if c.start < to && (len(c.t) == 0 || c.last() >= from) {
+		if c.start < to && (c.count() == 0 || c.last() >= from) {
 			return true
 		}
 	}

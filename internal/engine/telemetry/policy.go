@@ -39,10 +39,10 @@ func ParseAge(text string) (Age, error) {
 	return 0, vigil.Errorf(vigil.Invalid, "telemetry.retention", `%q is no age; write "36h", "30d", "8w", "10y" or "forever"`, text)
 }
 
-// String returns the age in its longest whole unit.
+// String returns the age in years, days or hours, the longest that is whole.
 func (a Age) String() string {
 	for _, u := range ageUnits {
-		if a > 0 && time.Duration(a)%u.length == 0 {
+		if a > 0 && u.letter != "w" && time.Duration(a)%u.length == 0 {
 			return strconv.Itoa(int(time.Duration(a)/u.length)) + u.letter
 		}
 	}

@@ -187,7 +187,7 @@ func (src *source) add(c *chunk, from, to int64) {
 	if c.start >= to || c.end <= from {
 		return
 	}
-	src.open = append(src.open, &chunk{start: c.start, end: c.end, t: slices.Clone(c.t), v: slices.Clone(c.v), q: slices.Clone(c.q)})
+	src.open = append(src.open, &chunk{start: c.start, end: c.end, frozen: c.frozen, ice: c.ice, iceEnd: c.iceEnd, t: slices.Clone(c.t), v: slices.Clone(c.v), q: slices.Clone(c.q)})
 }
 
 // sink takes the parts of a series in order of time: whole chunks by their summary when it wants no samples, else samples.
@@ -198,14 +198,18 @@ type sink interface {
 
 // read hands everything of the source in [from, to) to the sink.
 func (s *Store) read(ctx context.Context, src *source, from, to int64, out sink, work *scratch) error {
-	var cols columns
+	var cols, thawed columns
 	open := src.open
 	emitOpen := func(upTo int64) {
 		for len(open) > 0 && open[0].start <= upTo {
-			cols.reset()
-			cols.clip(open[0], from, to)
-			if len(cols.t) > 0 {
-				out.samples(&cols)
+			if all, err := open[0].whole(&thawed, work); err != nil {
+				s.quarantined.Add(1)
+			} else {
+				cols.reset()
+				cols.clip(all, from, to)
+				if len(cols.t) > 0 {
+					out.samples(&cols)
+				}
 			}
 			open = open[1:]
 		}

@@ -81,7 +81,7 @@ func appendReport(dst []byte, r *vigil.Report, s *scratch) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(r.Samples)))
 	before := r.Received
 	for i := range r.Samples {
-		dst = appendSample(dst, &r.Samples[i], before)
+		dst = appendSample(dst, &r.Samples[i], before, s.spoken.number(r.Samples[i].Metric))
 		before = r.Samples[i].Time
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(r.Waveforms)))
@@ -102,18 +102,42 @@ func appendReport(dst []byte, r *vigil.Report, s *scratch) []byte {
 	return dst
 }
 
-func appendMetric(dst []byte, m vigil.Metric) []byte {
-	if num := metricNumbers[m]; num != 0 {
+// spoken remembers the metrics of the samples before: reports look alike, and a comparison is cheaper than a look-up.
+type spoken struct {
+	names      [8]vigil.Metric
+	nums       [8]uint16
+	next, fill int
+}
+
+func (p *spoken) number(m vigil.Metric) uint16 {
+	for range p.names {
+		i := p.next % len(p.names)
+		p.next++
+		if p.names[i] == m && m != "" {
+			return p.nums[i]
+		}
+	}
+	i := p.fill % len(p.names)
+	p.fill++
+	p.next = p.fill
+	p.names[i], p.nums[i] = m, metricNumbers[m]
+	return p.nums[i]
+}
+
+func appendMetric(dst []byte, m vigil.Metric) []byte { return appendNumbered(dst, m, metricNumbers[m]) }
+
+func appendNumbered(dst []byte, m vigil.Metric, num uint16) []byte {
+	if num != 0 {
 		return binary.AppendUvarint(dst, uint64(num))
 	}
 	return appendString(append(dst, 0), string(m))
 }
 
-func appendSample(dst []byte, x *vigil.Sample, before int64) []byte {
+func appendSample(dst []byte, x *vigil.Sample, before int64, num uint16) []byte {
 	at := len(dst)
 	tag := byte(scaleFloat)
 	dst = append(dst, 0)
-	dst = appendMetric(dst, x.Metric)
+	dst = appendNumbered(dst, x.Metric, num)
 	if x.Time == before {
 		tag |= tagSameTime
 	} else if d := x.Time - before; d%1e6 == 0 {

@@ -84,6 +84,9 @@ func (j *sealJob) next() bool {
 		j.from, j.to, j.again = s.stale[n-1], s.stale[n-1]+hour, true
 		return true
 	}
+	if s.sealed != 0 && s.head.start-s.sealed < hour {
+		return false
+	}
 	j.from, j.to = s.sealed, floorTo(s.head.start-spread(s.prefix), hour)
 	j.floor = j.sh.edit.floors[s.class].Load()
 	if s.sealed != 0 {

@@ -50,6 +50,7 @@ type lastSample struct {
 	quality        vigil.Quality
 }
 
+const firstRoom = 16 // samples that a new chunk has room for
 const lateChunks = 4 // open late chunks a series, more are written out
 
 // editor changes series of one shard: it holds the writes of a batch until flush.
@@ -57,6 +58,7 @@ type editor struct {
 	store   Series
 	pending []Entry
 	scratch scratch
+	columns columns
 	now     int64
 	damaged func() // counts a chunk that could not be read
 	floors  *floors
@@ -74,17 +76,24 @@ func (e *editor) flush(ctx context.Context) error {
 	return err
 }
 
-func (e *editor) writeChunk(s *series, c *chunk) {
-	if !c.dirty || len(c.t) == 0 {
-		return
+// writeChunk puts the chunk among the pending writes and returns its coded form, nil when the store has it.
+func (e *editor) writeChunk(s *series, c *chunk) []byte {
+	if !c.dirty || c.count() == 0 {
+		return nil
 	}
-	value := encodeChunk(make([]byte, 0, 64+len(c.t)*2), c, &e.scratch)
+	all, err := c.whole(&e.columns, &e.scratch)
+	if err != nil { // what was coded by this process a minute ago
+		e.damaged()
+		return nil
+	}
+	value := encodeChunk(make([]byte, 0, 64+len(all.t)*2), all, &e.scratch)
 	e.pending = append(e.pending, Entry{timeKey(s.prefix, c.start), value})
-	e.unseal(s, c.t[0], c.last())
+	e.unseal(s, all.t[0], all.t[len(all.t)-1])
 	if c != s.head {
 		s.changes++
 	}
 	c.dirty = false
+	return value
 }
 
 // add applies one sample.
@@ -104,6 +113,11 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 	if c.closedTo(x.Time) {
 		c = e.roll(s, c, x.Time)
 	}
+	if c.frozen != nil && x.Time <= c.iceEnd {
+		if err := c.thaw(&e.scratch); err != nil {
+			return vigil.Errorf(vigil.Internal, "telemetry.apply", "a chunk in memory is damaged: %w", err)
+		}
+	}
 	quality := x.Quality
 	switch result, i := c.put(x.Time, x.Value, x.Quality); result {
 	case putDuplicate:
@@ -115,7 +129,7 @@ func (e *editor) add(ctx context.Context, s *series, x *vigil.Sample) error {
 		quality |= vigil.QualityCorrected
 	}
 	c.touched, s.touched = e.now, e.now
-	if len(c.t) >= chunkMax {
+	if c.count() >= chunkMax && c.frozen == nil {
 		e.split(s, c)
 	}
 	if !s.has || x.Time >= s.last.time {
@@ -195,7 +209,7 @@ func (e *editor) lateChunk(ctx context.Context, s *series, t int64) (*chunk, err
 	start := spanFloor(t)
 	if c != nil {
 		start = max(start, c.last()+1)
-		if t <= c.last() || len(c.t) < chunkSamples && t-c.start <= int64(chunkSpan) {
+		if t <= c.last() || c.count() < chunkSamples && t-c.start <= int64(chunkSpan) {
 			start = c.start
 		} else {
 			c = nil
@@ -222,8 +236,7 @@ func (e *editor) keepLate(s *series, c *chunk) {
 // roll closes c and opens its successor for t.
 func (e *editor) roll(s *series, c *chunk, t int64) *chunk {
 	next := &chunk{start: max(spanFloor(t), c.last()+1), end: c.end, touched: e.now}
-	n := min(len(c.t), chunkSamples)
-	next.t, next.v = make([]int64, 0, n), make([]float64, 0, n)
+	next.t, next.v = make([]int64, 0, firstRoom), make([]float64, 0, firstRoom)
 	c.end = next.start
 	if c == s.head {
 		e.writeChunk(s, c)
@@ -264,7 +277,9 @@ func (e *editor) save(sub *subject) {
 		}
 		s.late = nil
 		if s.head != nil {
-			e.writeChunk(s, s.head)
+			if value := e.writeChunk(s, s.head); value != nil {
+				s.head.freeze(value)
+			}
 			if e.now-s.touched > int64(chunkSpan) {
 				s.head = nil
 			}

@@ -1,11 +1,13 @@
 package telemetry
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
 )
 
 // Subscription receives live reports. It may lose some: when its buffer is full the oldest goes and Dropped counts it.
@@ -21,8 +23,8 @@ type Subscription struct {
 }
 
 // Subscribe delivers the reports that match to a buffer of at least one, from now on, after they are on disk and in the
-// series. Match runs on the path of every report: it must be quick. It is the caller's task to match only what its
-// reader may see; a nil match means everything.
+// series. Match runs on the path of every report: it must be quick; a nil match means everything. It is for the house
+// itself, which delivers to each reader only what he may see; for one reader there is SubscribeAs.
 func (s *Store) Subscribe(buf int, match func(*vigil.Report) bool) *Subscription {
 	c := make(chan *vigil.Report, max(buf, 1))
 	sub := &Subscription{C: c, c: c, match: match, leave: s.unsubscribe}
@@ -31,6 +33,21 @@ func (s *Store) Subscribe(buf int, match func(*vigil.Report) bool) *Subscription
 	subs := append(slices.Clone(s.subscriptions()), sub)
 	s.subs.Store(&subs)
 	return sub
+}
+
+// SubscribeAs is Subscribe for what the principal of ctx may see: reports of other subjects are left out. It returns Denied
+// when nobody is signed in. Who loses a role or is signed out keeps what ctx says: close the subscription then.
+func (s *Store) SubscribeAs(ctx context.Context, buf int, match func(*vigil.Report) bool) (*Subscription, error) {
+	p, ok := access.From(ctx)
+	if !ok {
+		return nil, vigil.Errorf(vigil.Denied, "telemetry.subscribe", "not signed in")
+	}
+	if p.Clinical() {
+		return s.Subscribe(buf, match), nil
+	}
+	return s.Subscribe(buf, func(r *vigil.Report) bool {
+		return (match == nil || match(r)) && access.CheckSubject(ctx, r.Subject) == nil
+	}), nil
 }
 
 // Dropped returns how many reports were lost because the reader was slow.

@@ -3,6 +3,7 @@ package telemetrytest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -70,6 +72,37 @@ func subscriptionsDrop(t *testing.T, d Disk) {
 	}
 	if n != 100 || all.Dropped() != 0 {
 		t.Errorf("the quick one got %d, dropped %d", n, all.Dropped())
+	}
+}
+
+func subscriptionsAsOne(t *testing.T, d Disk) {
+	h := open(t, d)
+	defer h.stop(t)
+	if _, err := h.SubscribeAs(context.Background(), 10, nil); vigil.KindOf(err) != vigil.Denied {
+		t.Errorf("nobody: %v", err)
+	}
+	const room = vigil.Subject("Location/room-1")
+	seen := map[string]*telemetry.Subscription{}
+	for name, p := range map[string]access.Principal{
+		"patient": {ID: "s", Roles: []access.Role{access.Patient}, Subject: sara}, "nurse": {ID: "n", Roles: []access.Role{access.Nurse}},
+		"engineer": {ID: "e", Roles: []access.Role{access.Engineer}},
+	} {
+		sub, err := h.SubscribeAs(access.With(context.Background(), p), 100, func(r *vigil.Report) bool { return r.Device == "monitor-7" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[name] = sub
+	}
+	h.add(t, append(append(series(sara, 3), series("Patient/otto", 4)...), series(room, 5)...)...)
+	for name, want := range map[string]map[vigil.Subject]int{"patient": {sara: 3}, "nurse": {sara: 3, "Patient/otto": 4, room: 5}, "engineer": {room: 5}} {
+		seen[name].Close()
+		got := map[vigil.Subject]int{}
+		for r := range seen[name].C {
+			got[r.Subject]++
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("the %s heard %v, want %v", name, got, want)
+		}
 	}
 }
 

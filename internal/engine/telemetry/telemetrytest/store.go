@@ -33,17 +33,22 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"DeniesStrangers", deniesStrangers},
 		{"ConsumersSeeOrder", consumersSeeOrder},
 		{"SubscriptionsDropTheOldest", subscriptionsDrop},
+		{"SubscriptionsKeepToWhatOneMaySee", subscriptionsAsOne},
 		{"RefusesWhatCannotBe", refusesWhatCannotBe},
 		{"Erases", erases},
 		{"BucketsKeepPeaks", bucketsKeepPeaks},
 		{"TellsGaps", tellsGaps},
 		{"ReplayHasNoFurtherEffect", replayTwice},
 		{"AgreesWithModel", agreesWithModel},
+		{"AgreesOnEverything", agreesOnEverything},
+		{"ClockJumps", clockJumps},
+		{"RetentionWaitsForASureClock", retentionWaits},
 		{"SummariesAreUsedAndRight", summariesAreRight},
 		{"CorrectionsKeepBothValues", correctionsKeepBoth},
 		{"RetentionDropsWhatIsDue", retentionDrops},
 		{"RetentionSurvivesPowerCuts", retentionSurvives},
 		{"LegalHold", legalHold},
+		{"BatchIsAcknowledgedWhole", batchWhole},
 		{"WaveformsGrowTogether", wavesGrow},
 		{"AnotherLogBeginsAnew", anotherLog},
 	} {
@@ -58,6 +63,7 @@ type house struct {
 	series telemetry.Series
 	now    atomic.Int64
 	policy telemetry.Policy
+	trust  time.Duration // of the clock, by retention; 0 believes it at once
 }
 
 type fataler interface {
@@ -78,7 +84,7 @@ func open(t *testing.T, d Disk, before ...func(*telemetry.Store)) *house {
 func (h *house) open(t fataler, before ...func(*telemetry.Store)) {
 	t.Helper()
 	s, err := telemetry.Open(context.Background(), telemetry.Config{
-		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy,
+		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy, ClockTrust: max(h.trust, 1),
 		Now: func() time.Time { return time.Unix(0, h.now.Load()) },
 	})
 	if err != nil {
