@@ -23,6 +23,7 @@ export default defineConfig({
     fs: { allow: [here('..')] },
     proxy: {
       '/api': process.env.VIGIL_URL ?? 'http://127.0.0.1:8099',
+      '/fhir': process.env.VIGIL_URL ?? 'http://127.0.0.1:8099',
       '/live': { target: process.env.VIGIL_URL ?? 'http://127.0.0.1:8099', ws: true },
     },
   },

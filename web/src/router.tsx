@@ -21,6 +21,7 @@ const tree = root.addChildren([
   route('/patient/$id', page(() => import('./pages/patient/PatientPage') as unknown as Module, 'PatientPage')),
   route('/patient/$id/report', page(() => import('./pages/patient/ReportPage') as unknown as Module, 'ReportPage')),
   route('/patient/$id/$tab', page(() => import('./pages/patient/PatientPage') as unknown as Module, 'PatientPage')),
+  route('/patients/$id/record', page(() => import('./pages/record/RecordPage') as unknown as Module, 'RecordPage')),
   route('/alerts', page(() => import('./pages/alerts/Worklist') as unknown as Module, 'Worklist')),
   route('/alert/$id', page(() => import('./pages/alerts/PhoneAlert') as unknown as Module, 'PhoneAlert')),
   route('/home', page(() => import('./pages/portal/Portal') as unknown as Module, 'Portal')),

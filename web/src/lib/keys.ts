@@ -11,7 +11,8 @@ export const setKeysOff = (off: boolean): void => { localStorage.setItem(OFF, of
 const isTyping = (t: EventTarget | null): boolean =>
   t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName))
 
-export function useKeys(map: KeyMap): void {
+// useKeys listens while the component stands. A page that takes a key from the shell is heard first and calls preventDefault.
+export function useKeys(map: KeyMap, first = false): void {
   const ref = useRef(map)
   ref.current = map
   useEffect(() => {
@@ -26,7 +27,7 @@ export function useKeys(map: KeyMap): void {
       if ((e.key === 'Enter' || e.key === ' ') && e.target instanceof HTMLElement && /^(BUTTON|A)$/.test(e.target.tagName)) return
       fn(e)
     }
-    window.addEventListener('keydown', onKey)
-    return () => window.removeEventListener('keydown', onKey)
-  }, [])
+    window.addEventListener('keydown', onKey, first)
+    return () => window.removeEventListener('keydown', onKey, first)
+  }, [first])
 }

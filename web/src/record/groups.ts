@@ -5,13 +5,13 @@ export type GroupKey = 'identity' | 'encounters' | 'problems' | 'medications' | 
 
 export interface Group { key: GroupKey; types: string[]; path: (patient: string) => string }
 
-const compartment = (types: string[]) => (patient: string): string => `/Patient/${patient}/*?_type=${types.join(',')}`
+const compartment = (types: string[]) => (patient: string): string => `/Patient/${encodeURIComponent(patient)}/*?_type=${types.join(',')}`
 
 const several = (key: GroupKey, ...types: string[]): Group => ({ key, types, path: compartment(types) })
 
 // Measurements of devices come by the thousand and would bury what people found, so each has its own group.
 const observations = (key: GroupKey, device: boolean): Group =>
-  ({ key, types: ['Observation'], path: (patient) => `/Patient/${patient}/Observation?device:missing=${!device}&_sort=-date&_total=accurate` })
+  ({ key, types: ['Observation'], path: (patient) => `/Patient/${encodeURIComponent(patient)}/Observation?device:missing=${!device}&_sort=-date&_total=accurate` })
 
 export const groups: Group[] = [
   several('identity', 'Patient', 'RelatedPerson', 'Person', 'Coverage', 'Consent'),
@@ -25,3 +25,6 @@ export const groups: Group[] = [
     'Specimen', 'MolecularSequence', 'BodyStructure', 'SupplyDelivery', 'SupplyRequest', 'Account', 'ChargeItem', 'Claim', 'ClaimResponse', 'CoverageEligibilityRequest',
     'CoverageEligibilityResponse', 'EnrollmentRequest', 'ExplanationOfBenefit', 'Invoice', 'Basic', 'Group', 'List', 'MeasureReport', 'Provenance', 'ResearchSubject', 'Schedule'),
 ]
+
+// isReading tells a value of the telemetry store, shown as an Observation: it never changes and has no versions.
+export const isReading = (ref: string): boolean => ref.startsWith('Observation/t-')
