@@ -4,6 +4,7 @@ import { control, publish, broadcast } from './live.mjs'
 import { care } from './care.mjs'
 import { fleet } from './fleet.mjs'
 import { applications } from './apps.mjs'
+import { amend } from './fhir.mjs'
 
 const users = {
   nurse: { id: 'u1', login: 'k.adeyemi', name: 'K. Adeyemi', initials: 'KA', person: 'Practitioner/ka' },
@@ -71,6 +72,7 @@ const table = [
     return ok(a)
   }],
   ['POST', '/api/calls', (_p, _q, b) => { const a = raise({ kind: 'call', priority: 'none', title: 'Bed 7 · Help call', text: 'Sara asks for help', rule: 'call', patient: 'sara' }); publish(a); return ok(a) }],
+  ['POST', '/api/_amend', (_p, _q, b) => { amend(b.ref, b.elements); return ok() }],
   ...care, ...fleet, ...applications,
 ]
 

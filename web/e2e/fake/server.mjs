@@ -6,6 +6,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { route } from './api.mjs'
+import { fhir } from './fhir.mjs'
 import { connect } from './live.mjs'
 
 const dist = process.env.DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))
@@ -21,6 +22,12 @@ const server = createServer(async (req, res) => {
     const out = await route(req.method, url, body ? JSON.parse(body) : {}, req.headers.cookie ?? '')
     res.writeHead(out.status, { 'Content-Type': 'application/json', ...(out.headers ?? {}) })
     res.end(out.body === undefined ? undefined : JSON.stringify(out.body))
+    return
+  }
+  if (url.pathname.startsWith('/fhir/')) {
+    const out = fhir(url, req.headers.accept)
+    res.writeHead(out.status, out.headers)
+    res.end(out.text)
     return
   }
   let file = join(dist, normalize(url.pathname))

@@ -15,7 +15,7 @@ const pressure = resource('Observation', {
 
 describe('read', () => {
   it('an observation with components', () => {
-    expect(read(pressure)).toMatchObject({ title: 'Blood pressure', text: 'Systolic 124 mmHg, Diastolic 79 mmHg', status: 'final', date: '2026-03-12T14:05:00Z' })
+    expect(read(pressure)).toMatchObject({ title: 'Blood pressure', text: '124/79 mmHg', status: 'final', date: '2026-03-12T14:05:00Z' })
     expect(read(pressure).facts[0]).toEqual({ label: 'Systolic blood pressure', text: '124 mmHg' })
     expect(read(pressure).facts.find((f) => f.label === 'Device')).toEqual({ label: 'Device', text: 'Patch 1', ref: 'Device/patch-1' })
   })
@@ -23,6 +23,15 @@ describe('read', () => {
   it('an observation of zero, and one without a value', () => {
     expect(read(resource('Observation', { code: text('Pain'), valueInteger: 0 })).text).toBe('0')
     expect(read(resource('Observation', { code: text('Pain'), dataAbsentReason: { coding: [{ code: 'not-asked' }] } })).text).toBe('not asked')
+  })
+
+  it('other components by their names', () => {
+    const r = resource('Observation', { code: text('Panel'), component: [{ code: text('Sodium'), valueQuantity: { value: 140, unit: 'mmol/L' } }, { code: text('Note'), valueString: 'clear' }] })
+    expect(read(r).text).toBe('Sodium 140 mmol/L, Note clear')
+  })
+
+  it('the time of storing is not the time of happening', () => {
+    expect(read(resource('Condition', { meta: { lastUpdated: '2026-11-23T01:45:00Z' }, code: text('Asthma') })).date).toBe('')
   })
 
   it('an allergy with its reaction', () => {
@@ -34,13 +43,13 @@ describe('read', () => {
   it('a prescription with its timing', () => {
     const r = resource('MedicationRequest', { status: 'on-hold', medicationCodeableConcept: text('Amlodipine 5 mg'), authoredOn: '2026-10-12',
       dosageInstruction: [{ doseAndRate: [{ doseQuantity: { value: 5, unit: 'mg' } }], timing: { repeat: { frequency: 2, period: 1, periodUnit: 'd', timeOfDay: ['08:00:00', '20:00:00'] } } }] })
-    expect(read(r)).toMatchObject({ title: 'Amlodipine 5 mg', status: 'on hold', date: '2026-10-12', text: '5 mg, 2 × per d, at 08:00, 20:00' })
+    expect(read(r)).toMatchObject({ title: 'Amlodipine 5 mg', status: 'on hold', date: '2026-10-12', text: '5 mg, 2 × per day, at 08:00, 20:00' })
   })
 
   it('an encounter names its people with their part', () => {
-    const r = resource('Encounter', { status: 'in-progress', class: { code: 'IMP' }, period: { start: '2026-11-21' }, participant: [{ individual: { reference: 'Practitioner/reyes' }, type: [{ coding: [{ code: 'ATND' }] }] }] })
+    const r = resource('Encounter', { status: 'in-progress', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'IMP' }, period: { start: '2026-11-21' }, participant: [{ individual: { reference: 'Practitioner/reyes' }, type: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'ATND' }] }] }] })
     expect(read(r)).toMatchObject({ title: 'Inpatient stay', status: 'in progress', date: '2026-11-21' })
-    expect(read(r).facts).toContainEqual({ label: 'Participant', text: 'Practitioner/reyes (ATND)', ref: 'Practitioner/reyes' })
+    expect(read(r).facts).toContainEqual({ label: 'Participant', text: 'Practitioner/reyes (attending)', ref: 'Practitioner/reyes' })
   })
 
   it('a document with its text, which is never HTML', () => {

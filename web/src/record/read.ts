@@ -1,4 +1,4 @@
-import { codeWords, element, isElement, list, nameOf, str, updatedOf, type Element, type Fact, type Json, type Resource } from './fhir'
+import { codeWords, element, isElement, list, nameOf, str, type Element, type Fact, type Json, type Resource } from './fhir'
 import { attached, choice, choiceOf, dateText, refTo, valueText } from './values'
 
 // Reading is a resource in words: what a list shows (title, text, date, status) and the facts that matter for its type.
@@ -15,7 +15,7 @@ const of = (...stems: string[]) => (r: Resource): string => stems.map((s) => cho
 const readers: Record<string, Reader> = {
   Patient: { title: (r) => valueText(list(r.name)[0]), text: of('gender', 'birthDate'), facts: ['birthDate', 'gender', 'deceased', 'identifier', 'address', 'telecom', 'contact', 'communication', 'maritalStatus', 'generalPractitioner', 'managingOrganization'] },
   RelatedPerson: { title: (r) => valueText(list(r.name)[0]), text: of('relationship'), facts: ['relationship', 'telecom', 'address', 'period'] },
-  Encounter: { title: (r) => typeTitle(r) || encounterClass(r), text: of('reasonCode', 'serviceType'), date: ['period'], facts: ['period', 'class', 'type', 'reasonCode', 'location', 'participant', 'serviceProvider', 'hospitalization'] },
+  Encounter: { title: (r) => typeTitle(r) || valueText(r.class), text: of('reasonCode', 'serviceType'), date: ['period'], facts: ['period', 'class', 'type', 'reasonCode', 'location', 'participant', 'serviceProvider', 'hospitalization'] },
   Condition: { title: codeTitle, text: of('severity', 'note'), status: ['clinicalStatus', 'verificationStatus'], date: ['onset', 'recordedDate'], facts: ['clinicalStatus', 'verificationStatus', 'severity', 'bodySite', 'onset', 'abatement', 'recordedDate', 'recorder', 'asserter', 'encounter', 'note'] },
   AllergyIntolerance: { title: codeTitle, text: (r) => list(r.reaction).map((x) => valueText(element(x).manifestation)).filter(Boolean).join(', ') || codeWords(str(r.criticality)) && `criticality ${codeWords(str(r.criticality))}`, status: ['clinicalStatus', 'verificationStatus'], date: ['onset', 'recordedDate', 'lastOccurrence'], facts: ['clinicalStatus', 'verificationStatus', 'type', 'category', 'criticality', 'reaction', 'onset', 'lastOccurrence', 'recorder', 'note'] },
   Flag: { title: codeTitle, text: of('category'), date: ['period'], facts: ['category', 'period', 'author'] },
@@ -68,13 +68,14 @@ export function rest(r: Resource): Fact[] {
 
 const choiceKey = (r: Element, stem: string): string | undefined => Object.keys(r).find((k) => k === stem || k.startsWith(stem) && /^[A-Z]/.test(k.slice(stem.length)))
 
+// firstDate is when it happened, as the resource says; when it was stored is another thing.
 function firstDate(r: Resource, stems: string[]): string {
   for (const stem of stems) {
     const v = choiceOf(r, stem)
     const at = isElement(v) ? str(v.start) || str(v.end) : str(v)
     if (/^\d{4}/.test(at)) return at
   }
-  return updatedOf(r)
+  return ''
 }
 
 // factsOf reads one element: a line for what fits in one, else a line for each of its parts.
@@ -137,14 +138,18 @@ export const narrative = (e: Element): string =>
 function observed(r: Resource): string {
   const own = choice(r, 'value')
   if (own) return [own, valueText(r.interpretation)].filter(Boolean).join(' · ')
-  const parts = list(r.component).map((c) => `${short(valueText(element(c).code))} ${choice(element(c), 'value')}`.trim())
-  return parts.join(', ') || valueText(r.dataAbsentReason)
+  const parts = list(r.component).map((c) => ({ name: valueText(element(c).code), value: choice(element(c), 'value') }))
+  return pressure(parts) || parts.map((c) => `${c.name} ${c.value}`.trim()).join(', ') || valueText(r.dataAbsentReason)
 }
 
-const short = (s: string): string => s.replace(/ blood pressure$/i, '')
+// pressure writes a pair of blood pressures as everybody does: "124/79 mmHg".
+function pressure(parts: { name: string; value: string }[]): string {
+  const value = (name: RegExp) => /^([\d.]+) (.+)$/.exec(parts.find((c) => name.test(c.name))?.value ?? '')
+  const [systolic, diastolic] = [value(/\bsystolic/i), value(/\bdiastolic/i)]
+  return parts.length === 2 && systolic && diastolic && systolic[2] === diastolic[2] ? `${systolic[1]}/${diastolic[1]} ${systolic[2]}` : ''
+}
+
 const payload = (r: Resource): string => list(r.payload).map((p) => str(element(p).contentString)).filter(Boolean).join(' ').slice(0, 160)
-const classes: Record<string, string> = { IMP: 'Inpatient stay', AMB: 'Outpatient visit', EMER: 'Emergency', HH: 'Care at home', VR: 'Remote care', ACUTE: 'Acute inpatient stay', OBSENC: 'Observation stay', SS: 'Short stay', FLD: 'Field', PRENC: 'Pre-admission' }
-const encounterClass = (r: Resource): string => classes[str(element(r.class).code)] ?? valueText(r.class)
 export const agents = (r: Resource): string => list(r.agent).map((a) => valueText(element(a).who)).filter(Boolean).join(', ')
 
 // wordsOf is all that a search looks through: the reading and every text of the resource, in lower case.

@@ -21,7 +21,13 @@ export function dateText(iso: string): string {
 const joined = (parts: (string | undefined | false)[], by = ' '): string => parts.filter(Boolean).join(by)
 
 const quantity = (q: Element): string => joined([str(q.comparator) + str(q.value), str(q.unit) || str(q.code)].map((s) => s.trim()))
-const coding = (c: Element): string => str(c.display) || codeWords(str(c.code))
+// Codes of HL7 v3 that come without a display and say nothing to a reader.
+const v3: Record<string, string> = {
+  IMP: 'Inpatient stay', AMB: 'Outpatient visit', EMER: 'Emergency', HH: 'Care at home', VR: 'Remote care', ACUTE: 'Acute inpatient stay', OBSENC: 'Observation stay', SS: 'Short stay', PRENC: 'Pre-admission',
+  ATND: 'attending', PPRF: 'primary performer', SPRF: 'secondary performer', ADM: 'admitter', CON: 'consultant', REF: 'referrer', DIS: 'discharger',
+}
+const coded = (c: Element): string => (str(c.system).startsWith('http://terminology.hl7.org/CodeSystem/v3-') && v3[str(c.code)]) || codeWords(str(c.code))
+const coding = (c: Element): string => str(c.display) || coded(c)
 const concept = (c: Element): string => str(c.text) || list(c.coding).map((x) => coding(element(x))).find(Boolean) || ''
 const period = (p: Element): string => (p.start && p.end ? `${dateText(str(p.start))} – ${dateText(str(p.end))}` : p.start ? `since ${dateText(str(p.start))}` : `until ${dateText(str(p.end))}`)
 const reference = (r: Element): string => str(r.display) || str(r.reference) || str(element(r.identifier).value) || str(r.type)
@@ -29,9 +35,12 @@ const humanName = (n: Element): string => str(n.text) || joined([list(n.prefix).
 const address = (a: Element): string => str(a.text) || joined([list(a.line).map(str).join(', '), joined([str(a.postalCode), str(a.city)]), str(a.district), str(a.state), str(a.country)], ', ')
 const identifier = (i: Element): string => joined([concept(element(i.type)), str(i.value)], ': ')
 
+const periodUnits: Record<string, string> = { s: 'second', min: 'minute', h: 'hour', d: 'day', wk: 'week', mo: 'month', a: 'year' }
+
 function repeat(r: Element): string {
   const times = str(r.frequency) || (r.period ? '1' : '')
-  const rate = times && r.period ? `${times} × per ${str(r.period) === '1' ? '' : str(r.period) + ' '}${str(r.periodUnit)}` : ''
+  const unit = periodUnits[str(r.periodUnit)] ?? str(r.periodUnit)
+  const rate = times && r.period ? `${times} × ${str(r.period) === '1' ? `per ${unit}` : `in ${str(r.period)} ${unit}s`}` : ''
   const at = list(r.timeOfDay).map((x) => str(x).slice(0, 5)).join(', ')
   const bounds = isElement(r.boundsPeriod) ? period(r.boundsPeriod) : ''
   return joined([rate, list(r.when).map(str).join(', '), at && `at ${at}`, bounds], ', ')

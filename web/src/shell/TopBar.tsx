@@ -20,7 +20,7 @@ export function TopBar({ children, back, compact }: { children?: ReactNode; back
       {back && <button type="button" className={css.back} aria-label="Back" onClick={back}><ArrowLeft size={18} /></button>}
       <BrandMenu mark={<span className={css.mark}><Activity size={16} strokeWidth={2.600} aria-hidden /></span>} />
       <div className={css.middle}>{children}</div>
-      <button type="button" className={css.find} onClick={openCommand}>
+      <button type="button" className={css.find} aria-label={t.find} onClick={openCommand}>
         <Search size={15} aria-hidden /><span>{t.find}</span><kbd aria-hidden="true">/</kbd>
       </button>
       <Training />

@@ -76,5 +76,9 @@ function ChangeLine({ change: c }: { change: Change }) {
 
 const words = (path: string): string => path.split('.').map((part) => nameOf(part.replace(/\[\d+\]/g, ''))).join(' · ')
 
-// shown is a value in words when these say all of it; else its JSON, so that no difference hides behind equal words.
-const shown = (v: Json): string => (isElement(v) || Array.isArray(v) ? [valueText(v), JSON.stringify(v)].filter(Boolean).join('\n') : valueText(v))
+// shown is a value in words when these say all of it; else with its JSON, so that no difference hides behind equal words.
+function shown(v: Json): string {
+  const text = valueText(v)
+  const said = (x: Json | undefined): boolean => (isElement(x) ? Object.values(x).every(said) : Array.isArray(x) ? x.every(said) : text.includes(String(x)))
+  return said(v) ? text : [text, typeof v === 'object' ? JSON.stringify(v) : ''].filter(Boolean).join('\n')
+}

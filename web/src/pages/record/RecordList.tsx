@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { Search } from 'lucide-react'
-import { useMemo, type KeyboardEvent, type RefObject } from 'react'
+import { useEffect, useMemo, useRef, type KeyboardEvent, type RefObject } from 'react'
 import { useGroup } from '../../record/door'
 import { refOf, type Resource } from '../../record/fhir'
 import { groups, type Group } from '../../record/groups'
@@ -69,8 +69,10 @@ function GroupSection({ group, loaded: g, shown, patient, open }: { group: Group
 
 function Entry({ resource: r, patient, open }: { resource: Resource; patient: string; open: boolean }) {
   const { title, text, date, status } = useMemo(() => read(r), [r])
+  const line = useRef<HTMLLIElement>(null)
+  useEffect(() => { if (open) line.current?.scrollIntoView({ block: 'nearest' }) }, [open])
   return (
-    <li>
+    <li ref={line} className={css.line}>
       <Link to="/patients/$id/record" params={{ id: patient }} search={{ r: refOf(r) } as never} className={css.entry} data-entry={refOf(r)} aria-current={open ? 'true' : undefined}>
         <span className={css.title}>{title}</span><time className={css.date}>{dateText(date)}</time>
         <span className={css.text}>{text}</span><span className={css.status}>{status}</span>

@@ -38,7 +38,7 @@ export function RecordPage() {
   }
   useKeys({
     '/': (e) => { e.preventDefault(); search.current?.focus(); search.current?.select() },
-    ArrowDown: walk(1), ArrowUp: walk(-1), Escape: () => (open ? close() : query ? setQuery('') : leave()), '?': () => void navigate({ to: '/help' }),
+    ArrowDown: walk(1), ArrowUp: walk(-1), Escape: (e) => { e.preventDefault(); if (open) close(); else if (query) setQuery(''); else leave() }, '?': () => void navigate({ to: '/help' }),
   }, true)
   const onSearchKey = (e: ReactKeyboardEvent<HTMLInputElement>) => {
     if (e.key === 'ArrowDown') step(list.current, undefined, 1)
