@@ -62,7 +62,7 @@ function GroupSection({ group, loaded: g, shown, patient, open }: { group: Group
       {g.isError ? <ErrorPanel error={g.error} what={title} retry={() => void g.refetch()} /> : g.isPending ? <Skeleton lines={2} /> : shown.length === 0 ? <p className={css.empty}>{t.empty}</p> : (
         <ul>{shown.map((r) => <Entry key={refOf(r)} resource={r} patient={patient} open={open === refOf(r)} />)}</ul>
       )}
-      {g.hasNextPage && <Button size="small" data-more className={css.more} busy={g.isFetchingNextPage} onClick={() => void g.fetchNextPage()}>{g.isFetchingNextPage ? t.loadingMore : t.more}<span className="sr">: {title}</span></Button>}
+      {g.hasNextPage && <Button size="small" data-more aria-label={`${t.more}: ${title}`} className={css.more} busy={g.isFetchingNextPage} onClick={() => void g.fetchNextPage()}>{g.isFetchingNextPage ? t.loadingMore : t.more}</Button>}
     </section>
   )
 }
@@ -74,8 +74,8 @@ function Entry({ resource: r, patient, open }: { resource: Resource; patient: st
   return (
     <li ref={line} className={css.line}>
       <Link to="/patients/$id/record" params={{ id: patient }} search={{ r: refOf(r) } as never} className={css.entry} data-entry={refOf(r)} aria-current={open ? 'true' : undefined}>
-        <span className={css.title}>{title}</span><time className={css.date}>{dateText(date)}</time>
-        <span className={css.text}>{text}</span><span className={css.status}>{status}</span>
+        <span className={css.what}><span className={css.title}>{title}</span><span className={css.text}>{text}</span></span>
+        <span className={css.when}>{date && <time>{dateText(date)}</time>}<span>{status}</span></span>
       </Link>
     </li>
   )
