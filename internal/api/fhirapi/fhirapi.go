@@ -73,7 +73,7 @@ func New(cfg Config) http.Handler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	known := shelf{cfg.Records}
-	return &door{cfg: cfg, validator: conformance.New(conformance.Config{Profiles: known, References: known})}
+	return &door{cfg: cfg, validator: conformance.New(conformance.Config{Profiles: known, References: known, Terminology: cfg.Records.Terms()})}
 }
 
 func base(r *http.Request) string {

@@ -42,6 +42,12 @@ func operations() []operation {
 		{name: "$meta-add", at: onInstance, writes: true, spec: spec + "Resource-meta-add", run: (*door).metaAdd},
 		{name: "$meta-delete", at: onInstance, writes: true, spec: spec + "Resource-meta-delete", run: (*door).metaDelete},
 		{name: "$validate", at: onType | onInstance, spec: spec + "Resource-validate", run: (*door).validate},
+		{name: "$expand", at: onType | onInstance, types: []string{"ValueSet"}, spec: spec + "ValueSet-expand", run: (*door).expand},
+		{name: "$validate-code", at: onType | onInstance, types: []string{"ValueSet"}, spec: spec + "ValueSet-validate-code", run: (*door).validateCode},
+		{name: "$validate-code", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-validate-code", run: (*door).validateCode},
+		{name: "$lookup", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-lookup", run: (*door).lookup},
+		{name: "$subsumes", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-subsumes", run: (*door).subsumes},
+		{name: "$translate", at: onType | onInstance, types: []string{"ConceptMap"}, spec: spec + "ConceptMap-translate", run: (*door).translate},
 	}
 }
 

@@ -228,7 +228,7 @@ func (d *door) telemetrySearch(ctx context.Context, params url.Values, patient s
 	if d.cfg.Telemetry == nil {
 		return nil, nil
 	}
-	f, err := record.ParseFilter("Observation", params)
+	f, err := d.cfg.Records.ParseFilter(ctx, "Observation", params)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,14 +18,14 @@ type Filter struct {
 }
 
 // ParseFilter reads search parameters as Search does. Invalid names a parameter that is unknown or cannot be read.
-func ParseFilter(typ string, params url.Values) (Filter, error) {
+func (s *Store) ParseFilter(ctx context.Context, typ string, params url.Values) (Filter, error) {
 	rest := url.Values{}
 	for k, v := range params {
 		if k != "_cursor" {
 			rest[k] = v
 		}
 	}
-	p, err := (&reader{}).search(typ, rest)
+	p, err := s.reader(ctx).search(typ, rest)
 	if err != nil {
 		return Filter{}, err
 	}
