@@ -47,7 +47,12 @@ func (s series) Query(_ context.Context, q telemetry.Query) (out []telemetry.Lin
 			}
 		}
 		if q.Points == 1 && len(l.Points) > 0 {
-			l.Points = []telemetry.Point{{Count: len(l.Points)}}
+			all := telemetry.Point{Count: len(l.Points), Min: l.Points[0].Mean, Max: l.Points[0].Mean}
+			for _, p := range l.Points {
+				all.Mean += p.Mean / float64(len(l.Points))
+				all.Min, all.Max = min(all.Min, p.Mean), max(all.Max, p.Mean)
+			}
+			l.Points = []telemetry.Point{all}
 		}
 		out = append(out, l)
 	}
