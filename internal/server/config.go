@@ -32,6 +32,7 @@ type Config struct {
 	SMTP      SMTPConfig            `yaml:"smtp"`
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`
+	Import    ImportConfig          `yaml:"import"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -88,6 +89,11 @@ type SMTPConfig struct {
 type WebhookConfig struct {
 	Secret string            `yaml:"secret"`
 	To     map[string]string `yaml:"to"` // Practitioner/<id>, role, or "*" → URL
+}
+
+// ImportConfig bounds what a bulk import may fetch.
+type ImportConfig struct {
+	Hosts []string `yaml:"hosts"` // with their ports where these are not the usual ones; none: files come with the request only
 }
 
 // OutletsConfig is where telemetry is sent on to.

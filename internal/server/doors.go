@@ -38,6 +38,7 @@ type doors struct {
 	broker  *mqtt.Broker
 	rest    *rest.Door
 	api     *webapi.API
+	bulk    *fhirapi.Bulk
 	apps    *http.ServeMux
 	handler http.Handler
 	ready   atomic.Bool
@@ -92,6 +93,9 @@ func openDoors(cfg Config, e *Engines, apps *applications, log *slog.Logger) (d 
 	web := d.webConfig(cfg, log)
 	web.Menu, web.Portal, web.Taken = apps.menu(), apps.today, apps.taken
 	d.api = webapi.New(web)
+	if d.bulk, err = fhirapi.NewBulk(d.fhirConfig(cfg, log), fhirapi.BulkConfig{Dir: cfg.path("bulk"), Hosts: cfg.Import.Hosts}); err != nil {
+		return d, err
+	}
 	d.handler = d.mux(cfg, log)
 	return d, nil
 }
@@ -160,7 +164,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	d.api.Stream(mux, "GET /api/patients/{id}/telemetry/export", []access.Role{access.Nurse, access.Physician, access.Admin}, d.exporter().Serve)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
-	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	door := fhirapi.New(d.fhirConfig(cfg, log))
 	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))
 	}))
@@ -175,6 +179,11 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.Handle("/", ui(web.Dist()))
 	return secure(mux)
+}
+
+func (d *doors) fhirConfig(cfg Config, log *slog.Logger) fhirapi.Config {
+	e := d.engines
+	return fhirapi.Config{Records: e.Records, Telemetry: e.Telemetry, Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk}
 }
 
 // exporter hands out telemetry as files.

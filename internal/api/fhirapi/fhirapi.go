@@ -20,15 +20,17 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir/conformance"
 )
 
-// Telemetry is what the door asks of the telemetry store; both methods check access.
+// Telemetry is what the door asks of the telemetry store; every method checks access.
 type Telemetry interface {
+	// Subjects returns whom the store knows telemetry of, as far as the principal may see them.
+	Subjects(ctx context.Context) []vigil.Subject
 	// Last returns the newest value of every series of the subjects.
 	Last(ctx context.Context, subjects ...vigil.Subject) ([]telemetry.Value, error)
 	// Query returns numerics of one subject; Points 1 returns one bucket a metric with its count.
 	Query(ctx context.Context, q telemetry.Query) ([]telemetry.Line, error)
 }
 
-// Config is what the door needs. Telemetry, Audit and Log may be nil.
+// Config is what the door needs. Telemetry, Audit, Log and Bulk may be nil.
 type Config struct {
 	Records   *record.Store
 	Telemetry Telemetry
@@ -37,6 +39,7 @@ type Config struct {
 	Version   string                       // of the software
 	Now       func() time.Time
 	Log       *slog.Logger
+	Bulk      *Bulk // without it there is no $export and $import
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.
@@ -62,7 +65,10 @@ type door struct {
 //	GET    Type/id/_history[/v]              history, vread
 //	GET    Patient/id/Type?…, Patient/id/*   search of a compartment
 //	GET, POST […]/$name                      operations: see operations.go
-func New(cfg Config) http.Handler {
+//	GET, DELETE _bulk/job[/file]             state, files and end of a bulk export or import
+func New(cfg Config) http.Handler { return newDoor(cfg) }
+
+func newDoor(cfg Config) *door {
 	if cfg.Base == nil {
 		cfg.Base = base
 	}
@@ -87,7 +93,11 @@ func base(r *http.Request) string {
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/fhir"), "/")
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	limit := int64(maxBody)
+	if path == "$import" {
+		limit = maxImport
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	a, err := d.route(r, strings.Split(path, "/"))
 	if err != nil {
 		a = d.failure(r, err)
@@ -103,9 +113,15 @@ type answer struct {
 	raw      *raw
 	rec      *record.Record // sets ETag, Last-Modified
 	location string
+	header   http.Header // further headers
+	manifest []byte      // JSON that is no resource
+	file     string      // path of an NDJSON file to send
 }
 
 func (d *door) route(r *http.Request, p []string) (answer, error) {
+	if p[0] == bulkPath {
+		return d.bulkJob(r, p)
+	}
 	if _, err := accepted(r); err != nil && !(p[0] == "Binary" && len(p) > 1 && wantsRaw(r)) {
 		return answer{}, err
 	}

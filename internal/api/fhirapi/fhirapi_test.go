@@ -25,6 +25,13 @@ import (
 // series is a telemetry store of ten lines: points by subject and metric.
 type series map[vigil.Subject]map[vigil.Metric][]telemetry.Point
 
+func (s series) Subjects(context.Context) (out []vigil.Subject) {
+	for sub := range s {
+		out = append(out, sub)
+	}
+	return out
+}
+
 func (s series) Last(_ context.Context, subjects ...vigil.Subject) (out []telemetry.Value, err error) {
 	for _, sub := range subjects {
 		for m, ps := range s[sub] {
@@ -73,7 +80,8 @@ func ward() series {
 
 type hospital struct {
 	http.Handler
-	who access.Principal
+	who     access.Principal
+	records *record.Store
 }
 
 func (h hospital) do(t testing.TB, method, path, body string, header ...string) *httptest.ResponseRecorder {
@@ -105,7 +113,7 @@ func open(t testing.TB) hospital {
 	t.Cleanup(func() { trail.Close(); db.Close() })
 	n := 0
 	store := record.New(record.Config{Backend: db.Records(), Audit: trail, NewID: func() string { n++; return fmt.Sprint("id", n) }})
-	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"})}.as("n1", access.Nurse, "")
+	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"}), records: store}.as("n1", access.Nurse, "")
 }
 
 const (

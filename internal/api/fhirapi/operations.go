@@ -26,6 +26,7 @@ type operation struct {
 	types  []string // resource types it is for; nil means every type
 	writes bool     // changes something: by POST only
 	spec   string   // canonical URL of its definition
+	raw    bool     // reads the body itself
 	run    func(d *door, r *http.Request, c call) (answer, error)
 }
 
@@ -37,7 +38,12 @@ type call struct {
 
 func operations() []operation {
 	const spec = "http://hl7.org/fhir/OperationDefinition/"
+	const bulk = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 	return []operation{
+		{name: "$export", at: onSystem, spec: bulk + "export", run: (*door).exportKickOff},
+		{name: "$export", at: onType, types: []string{"Patient"}, spec: bulk + "patient-export", run: (*door).exportKickOff},
+		{name: "$export", at: onInstance, types: []string{"Group"}, spec: bulk + "group-export", run: (*door).exportKickOff},
+		{name: "$import", at: onSystem, writes: true, raw: true, spec: "urn:vigil:OperationDefinition:import", run: (*door).importKickOff},
 		{name: "$meta", at: onSystem | onType | onInstance, spec: spec + "Resource-meta", run: (*door).meta},
 		{name: "$meta-add", at: onInstance, writes: true, spec: spec + "Resource-meta-add", run: (*door).metaAdd},
 		{name: "$meta-delete", at: onInstance, writes: true, spec: spec + "Resource-meta-delete", run: (*door).metaDelete},
@@ -79,6 +85,9 @@ func (d *door) operate(r *http.Request, p []string, name string) (answer, error)
 			return answer{}, httpError{http.StatusMethodNotAllowed, "not-supported", name + " is called by POST"}
 		}
 		var err error
+		if op.raw {
+			return op.run(d, r, c)
+		}
 		if c.in, err = parameters(r); err != nil {
 			return answer{}, err
 		}
