@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -33,6 +34,7 @@ type Config struct {
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`
 	Import    ImportConfig          `yaml:"import"`
+	Backup    BackupConfig          `yaml:"backup"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -99,6 +101,14 @@ type ImportConfig struct {
 // OutletsConfig is where telemetry is sent on to.
 type OutletsConfig struct {
 	RemoteWrite RemoteWriteConfig `yaml:"remote_write"`
+}
+
+// BackupConfig is where backups are made by themselves; without a directory none are.
+type BackupConfig struct {
+	To        string        `yaml:"to"`        // directory, best on another disk
+	Every     time.Duration `yaml:"every"`     // default 24h, at least a minute
+	Keep      int           `yaml:"keep"`      // how many, default 7
+	Recipient string        `yaml:"recipient"` // age1…: encrypt to this public key; without it the backups hold secrets in the clear
 }
 
 // RemoteWriteConfig is a Prometheus-compatible store for the long term; without a URL nothing is sent.

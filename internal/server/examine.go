@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
@@ -45,6 +46,10 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 	if c := cfg.Outlets.RemoteWrite; c.URL != "" {
 		_, err := remotewrite.New(remotewrite.Config{URL: c.URL, Labels: c.Labels})
 		add("remote_write", err == nil, "%s", outletFinding(err))
+	}
+	if c := cfg.Backup; c.To != "" {
+		ok, text := examineBackups(cfg)
+		add("backup", ok, "%s", text)
 	}
 	free := diskFree(cfg.Data)
 	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
@@ -89,4 +94,19 @@ func examineRecords(db *sqlite.DB) (ok bool, text string) {
 		return false, fmt.Sprintf("the record store cannot be read: %v", err)
 	}
 	return answer == "ok", fmt.Sprintf("every page of the record store is as it was written; quick check says %q", answer)
+}
+
+// examineBackups says how old the newest of the configured backups is.
+func examineBackups(cfg Config) (ok bool, text string) {
+	if err := cfg.Backup.fill(); err != nil {
+		return false, vigil.Message(err)
+	}
+	list, err := (&Backups{cfg: cfg}).List()
+	switch {
+	case err != nil:
+		return false, vigil.Message(err)
+	case len(list) == 0:
+		return true, fmt.Sprintf("there is no backup in %s yet; a running Vigil makes one every %s", cfg.Backup.To, cfg.Backup.Every)
+	}
+	return true, fmt.Sprintf("the newest of %d backups in %s was made %s", len(list), cfg.Backup.To, list[0].At.Format(time.RFC3339))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -30,6 +31,10 @@ type Store struct {
 	stripes stripes
 	shelf   *shelf
 	terms   *terminology.Service
+
+	params   fhir.Params
+	paramsMu sync.Mutex
+	learned  map[string][]*fhir.Param // by id of the SearchParameter
 }
 
 // New returns a store on its backend.
@@ -168,6 +173,10 @@ func (s *Store) prepare(ctx context.Context, w Write) (Write, error) {
 		err.Faults = faults
 		return w, err
 	}
+	if w.Type == "SearchParameter" {
+		_, err := customParams(w.Resource)
+		return w, err
+	}
 	return w, nil
 }
 
@@ -216,6 +225,9 @@ func (s *Store) attempt(ctx context.Context, writes []Write) (recs []Record, ret
 	for j := range changes {
 		done[j] = changes[j].Record
 		recs[at[j]] = done[j]
+		if err == nil {
+			s.learn(&done[j])
+		}
 	}
 	if err != nil {
 		s.watch.end(nil)
@@ -251,7 +263,7 @@ func (s *Store) change(ctx context.Context, w Write) (c Change, skip bool, err e
 	}
 	stamp(w.Resource, c.Record)
 	c.Record.JSON = fhir.Encode(w.Resource)
-	c.Values = fhir.Index(w.Resource)
+	c.Values = s.params.Index(w.Resource)
 	c.Record.Patients = patients(w.Resource, c.Values)
 	return c, false, nil
 }
