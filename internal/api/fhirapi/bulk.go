@@ -110,6 +110,10 @@ func NewBulk(cfg Config, bulk BulkConfig) (*Bulk, error) {
 	for _, e := range entries {
 		j := &job{}
 		text, err := os.ReadFile(filepath.Join(bulk.Dir, e.Name(), "job.json"))
+		if errors.Is(err, os.ErrNotExist) { // its kick-off was never answered
+			b.discard(&job{ID: e.Name()})
+			continue
+		}
 		if err != nil || json.Unmarshal(text, j) != nil || j.ID != e.Name() {
 			b.door.cfg.Log.Warn("fhir.bulk.unreadable", "job", e.Name())
 			continue
@@ -260,7 +264,7 @@ func (b *Bulk) work(ctx context.Context, j *job) {
 	}
 }
 
-// report says how far a job is. It fails when the job was deleted meanwhile.
+// report says how far a job is.
 func (b *Bulk) report(j *job, format string, args ...any) {
 	b.mu.Lock()
 	j.Progress = fmt.Sprintf(format, args...)
@@ -305,7 +309,7 @@ func (b *Bulk) find(r *http.Request, id string) (*job, job, error) {
 	return j, *j, nil
 }
 
-// bulk answers below _bulk: the state of a job, its files, and its end.
+// bulkJob answers below _bulk: the state of a job, its files, and its end.
 func (d *door) bulkJob(r *http.Request, p []string) (answer, error) {
 	b := d.cfg.Bulk
 	if b == nil || len(p) < 2 || len(p) > 3 {

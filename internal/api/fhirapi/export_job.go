@@ -363,7 +363,7 @@ func (x *exporter) projection(typ string) *projection {
 	return p
 }
 
-// live writes the telemetry of the patients as Observations, some thousands at a time.
+// live writes the telemetry of the patients as Observations, the newest first, some thousands at a time.
 func (x *exporter) live(ctx context.Context, params url.Values) error {
 	d := x.b.door
 	if d.cfg.Telemetry == nil {
@@ -382,7 +382,6 @@ func (x *exporter) live(ctx context.Context, params url.Values) error {
 			}
 			continue
 		}
-		v.asc = true
 		if err := x.subject(ctx, v); err != nil {
 			return err
 		}

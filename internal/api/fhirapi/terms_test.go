@@ -122,3 +122,21 @@ func TestSearchByTerminology(t *testing.T) {
 		t.Errorf("the value set of before: %s", w.Body)
 	}
 }
+
+// memberOf of a profile's invariant asks the stored value sets.
+func TestProfileAsksTerminology(t *testing.T) {
+	h := taught(t)
+	profile := `{"resourceType":"StructureDefinition","id":"petcon","url":"urn:petcon","name":"PetCon","status":"active","kind":"resource","abstract":false,"type":"Condition","derivation":"constraint",
+	 "baseDefinition":"http://hl7.org/fhir/StructureDefinition/Condition","differential":{"element":[{"id":"Condition","path":"Condition","constraint":[
+	 {"key":"pet-1","severity":"error","human":"is about a pet","expression":"code.memberOf('urn:pets')"}]}]}}`
+	if w := h.do(t, "PUT", "/StructureDefinition/petcon", profile); w.Code != 201 {
+		t.Fatal(w.Body)
+	}
+	about := func(code string) string {
+		return `{"resourceType":"Condition","subject":{"reference":"Patient/sara"},"code":{"coding":[{"system":"urn:beasts","code":"` + code + `"}]}}`
+	}
+	run(t, []request{
+		{"Pet", h, "POST", "/Condition/$validate?profile=urn:petcon", about("pug"), nil, 200, "OperationOutcome", "pet-1"},
+		{"NoPet", h, "POST", "/Condition/$validate?profile=urn:petcon", about("bird"), nil, 200, "pet-1", ""},
+	})
+}

@@ -26,6 +26,7 @@ type vitals struct {
 	from    int64          // Unix nanoseconds, [from, to)
 	to      int64
 	asc     bool
+	width   int64 // of the window that was right last; 0 before the first
 }
 
 // The bounds of one look at telemetry.
@@ -129,6 +130,10 @@ func (v *vitals) collect(ctx context.Context, need int) (out []fhir.Resource, mo
 	if v.asc {
 		width = v.to - v.from
 	}
+	if v.width > 0 {
+		width = v.width
+	}
+	defer func() { v.width = width }()
 	read := 0
 	for range maxWindows {
 		if v.from >= v.to {
