@@ -206,7 +206,14 @@ func TestExportOutlivesRestart(t *testing.T) {
 	h := charted(t)
 	first, _ := bulky(t, h, dir, now) // never works
 	at := kick(t, first, "/$export?_type=Condition", "")
+	orphan := filepath.Join(dir, "0011") // of a kick-off that was never answered
+	if err := os.Mkdir(orphan, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	second, work := bulky(t, h, dir, now)
+	if _, err := os.Stat(orphan); !os.IsNotExist(err) {
+		t.Errorf("half a job stays: %v", err)
+	}
 	if w := second.do(t, "GET", at, ""); w.Code != http.StatusAccepted || w.Header().Get("X-Progress") != "queued" {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
