@@ -1,6 +1,7 @@
 package fhirapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -104,6 +105,13 @@ func (d *door) vital(ctx context.Context, k vitalKey) (fhir.Resource, error) {
 	if d.cfg.Telemetry == nil || k.time == math.MaxInt64 {
 		return nil, missing
 	}
+	if m.Shape == coding.Waveform {
+		res, err := d.wave(ctx, k, m)
+		if err != nil || res == nil {
+			return nil, cmp.Or(err, error(missing))
+		}
+		return res, d.noteVitals(ctx, k.subject, "")
+	}
 	metrics := []vigil.Metric{m.Key}
 	if dia, ok := diastolicOf(m.Key); ok {
 		metrics = append(metrics, dia)
@@ -167,6 +175,9 @@ func readings(subject vigil.Subject, lines []telemetry.Line) []reading {
 	return out
 }
 
+// panelCode is LOINC for systolic and diastolic together.
+const panelCode = "85354-9"
+
 const vitalCategory = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 // observation writes the reading as an Observation after the R4 vital-signs profile; false when its id has no room.
@@ -188,7 +199,7 @@ func (r reading) observation() (fhir.Resource, bool) {
 	}
 	dia, _ := diastolicOf(r.metric.Key)
 	dm, _ := coding.Lookup(dia)
-	o["code"] = fhir.Concept("Blood pressure", fhir.Coding(coding.SystemLOINC, "85354-9", "Blood pressure panel with all children optional"))
+	o["code"] = fhir.Concept("Blood pressure", fhir.Coding(coding.SystemLOINC, panelCode, "Blood pressure panel with all children optional"))
 	o["component"] = []fhir.Resource{
 		{"code": code(r.metric), "valueQuantity": value(r.metric, r.point.Mean)},
 		{"code": code(dm), "valueQuantity": value(dm, r.diastolic.Mean)},
