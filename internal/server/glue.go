@@ -168,6 +168,22 @@ func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool {
 // Accept implements protocol.Intake.
 func (i intake) Accept(m ingest.Message, done func(error)) { i.e.Ingest.Accept(m, done) }
 
+// measurements are what the FHIR door writes: they are acknowledged once they can be read again.
+type measurements struct{ e *Engines }
+
+// AcceptCoded implements fhirapi.Intake.
+func (m measurements) AcceptCoded(ctx context.Context, reports []*vigil.Report) error {
+	if err := m.e.Ingest.AcceptCoded(ctx, reports); err != nil {
+		return err
+	}
+	return m.e.Telemetry.Settle(ctx)
+}
+
+// Usable implements fhirapi.Intake.
+func (m measurements) Usable(metric vigil.Metric, value float64, at int64) bool {
+	return m.e.Ingest.Usable(metric, value, at)
+}
+
 // trimPort returns the host of host:port.
 func trimPort(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {

@@ -34,10 +34,11 @@ type Telemetry interface {
 	IterateWaveform(ctx context.Context, key vigil.SeriesKey, from, to time.Time, fn func(vigil.Waveform) error) error
 }
 
-// Config is what the door needs. Telemetry, Audit and Log may be nil.
+// Config is what the door needs. Telemetry, Intake, Audit and Log may be nil.
 type Config struct {
 	Records   *record.Store
 	Telemetry Telemetry
+	Intake    Intake // nil: Observations that are written stay records
 	Audit     *audit.Trail
 	Base      func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
 	Version   string                       // of the software

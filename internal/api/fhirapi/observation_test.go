@@ -14,6 +14,7 @@ import (
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -47,9 +48,10 @@ func openHouse(t testing.TB) *house {
 	}
 	store.Start(context.Background())
 	t.Cleanup(func() { store.Close(); rows.Close(); log.Close(); db.Close() })
+	pipe := ingest.New(ingest.Config{Telemetry: store, Now: time.Now})
 	n := 0
 	h := &house{telemetry: store, records: record.New(record.Config{Backend: db.Records(), NewID: func() string { n++; return fmt.Sprint("id", n) }})}
-	h.hospital = hospital{Handler: fhirapi.New(fhirapi.Config{Records: h.records, Telemetry: store, Version: "test"})}.as("n1", access.Nurse, "")
+	h.hospital = hospital{Handler: fhirapi.New(fhirapi.Config{Records: h.records, Telemetry: store, Intake: intake{pipe, store}, Version: "test"})}.as("n1", access.Nurse, "")
 	return h
 }
 
@@ -64,8 +66,8 @@ func (h *house) say(t testing.TB, reports ...*vigil.Report) {
 			t.Fatal(err)
 		}
 	}
-	for s := h.telemetry.Health(); s.Applied < s.LogPosition; s = h.telemetry.Health() {
-		time.Sleep(time.Millisecond)
+	if err := h.telemetry.Settle(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

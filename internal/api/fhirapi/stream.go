@@ -19,6 +19,7 @@ type stream struct {
 	subject  vigil.Subject
 	metrics  []vigil.Metric
 	waves    []vigil.Metric
+	mixed    bool  // some samples are shown by stored Observations: summaries count too many
 	from, to int64 // not read yet
 	width    int64
 	buf      []item
@@ -42,6 +43,7 @@ func (v *vitals) streams(ctx context.Context) ([]*stream, error) {
 		s := &stream{v: v, subject: name, from: max(v.from, 0), width: max(int64(firstWindow)/int64(len(v.subjects)), int64(time.Second))} // no device measured before 1970
 		newest := int64(-1)
 		for len(values) > 0 && values[0].Subject == name {
+			s.mixed = s.mixed || hidden(values[0].Device)
 			if val := &values[0]; v.concerns(val.SeriesKey) {
 				newest = max(newest, val.Time.UnixNano())
 				s.metrics = append(s.metrics, val.Metric)
@@ -332,7 +334,7 @@ func (v *vitals) tally(ctx context.Context) (n int, err error) {
 		for _, m := range s.metrics {
 			_, sys := diastolicOf(m)
 			_, dia := systolicOf(m)
-			if sys || dia || len(v.rest) > 0 || len(v.device) > 0 {
+			if sys || dia || s.mixed || len(v.rest) > 0 || len(v.device) > 0 {
 				scan = append(scan, m)
 				continue
 			}

@@ -97,20 +97,36 @@ type reading struct {
 
 // vital reads one Observation by its id.
 func (d *door) vital(ctx context.Context, k vitalKey) (fhir.Resource, error) {
-	missing := vigil.Errorf(vigil.NotFound, "fhir.vital", "there is no such Observation")
-	if err := access.CheckSubject(ctx, k.subject); err != nil {
+	if m, _ := coding.ByNum(k.metric); m.Shape == coding.Waveform && d.cfg.Telemetry != nil {
+		res, err := d.wave(ctx, k, m)
+		if err != nil || res == nil {
+			return nil, cmp.Or(err, noVital())
+		}
+		return res, d.noteVitals(ctx, k.subject, "")
+	}
+	r, err := d.sample(ctx, k)
+	if err != nil {
 		return nil, err
+	}
+	res, ok := r.observation()
+	if !ok {
+		return nil, noVital()
+	}
+	return res, d.noteVitals(ctx, k.subject, "")
+}
+
+func noVital() error {
+	return vigil.Errorf(vigil.NotFound, "fhir.vital", "there is no such Observation")
+}
+
+// sample reads what was measured under an id.
+func (d *door) sample(ctx context.Context, k vitalKey) (reading, error) {
+	if err := access.CheckSubject(ctx, k.subject); err != nil {
+		return reading{}, err
 	}
 	m, _ := coding.ByNum(k.metric)
 	if d.cfg.Telemetry == nil || k.time == math.MaxInt64 {
-		return nil, missing
-	}
-	if m.Shape == coding.Waveform {
-		res, err := d.wave(ctx, k, m)
-		if err != nil || res == nil {
-			return nil, cmp.Or(err, error(missing))
-		}
-		return res, d.noteVitals(ctx, k.subject, "")
+		return reading{}, noVital()
 	}
 	metrics := []vigil.Metric{m.Key}
 	if dia, ok := diastolicOf(m.Key); ok {
@@ -119,18 +135,14 @@ func (d *door) vital(ctx context.Context, k vitalKey) (fhir.Resource, error) {
 	at := time.Unix(0, k.time)
 	lines, err := d.cfg.Telemetry.Query(ctx, telemetry.Query{Subject: k.subject, Metrics: metrics, From: at, To: at.Add(1)})
 	if err != nil {
-		return nil, err
+		return reading{}, err
 	}
 	for _, r := range readings(k.subject, lines) {
-		if r.metric.Num == k.metric && deviceHash(r.point.Device) == k.device {
-			res, ok := r.observation()
-			if !ok {
-				return nil, missing
-			}
-			return res, d.noteVitals(ctx, k.subject, "")
+		if r.metric.Num == k.metric && deviceHash(r.point.Device) == k.device && !hidden(r.point.Device) {
+			return r, nil
 		}
 	}
-	return nil, missing
+	return reading{}, noVital()
 }
 
 func (d *door) noteVitals(ctx context.Context, s vigil.Subject, detail string) error {
@@ -189,7 +201,7 @@ func (r reading) observation() (fhir.Resource, bool) {
 	if isVital(r.metric) && r.subject.IsPatient() {
 		o["category"] = []fhir.Resource{fhir.Concept("", fhir.Coding(vitalCategory, "vital-signs", "Vital Signs"))}
 	}
-	if r.point.Device != "" {
+	if r.point.Device != "" && !strings.HasPrefix(string(r.point.Device), authorDevice) {
 		o["device"] = fhir.Ref("Device/"+string(r.point.Device), "")
 	}
 	if r.diastolic == nil {

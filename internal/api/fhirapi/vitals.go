@@ -303,13 +303,16 @@ func (v *vitals) fits(k kind) bool {
 }
 
 func (v *vitals) fitsDevice(dev vigil.DeviceID) bool {
+	if hidden(dev) {
+		return false
+	}
 	if len(v.device) == 0 {
 		return true
 	}
 	yes, ok := v.known[dev]
 	if !ok {
 		o := fhir.Resource{"resourceType": "Observation"}
-		if dev != "" {
+		if dev != "" && !strings.HasPrefix(string(dev), authorDevice) {
 			o["device"] = map[string]any{"reference": "Device/" + string(dev)}
 		}
 		yes = true
