@@ -130,13 +130,13 @@ func (e *Engines) openPost(cfg Config) error {
 		}
 		channels["webhook"] = hook
 	}
-	if len(cfg.SMTP.To) > 0 {
+	if cfg.SMTP.Host != "" || len(cfg.SMTP.To) > 0 {
 		s := cfg.SMTP
 		mail, err := smtp.New(smtp.Config{Host: s.Host, Port: s.Port, From: s.From, Login: s.Login, Password: s.Password, Plain: s.Plain, Link: s.Link})
 		if err != nil {
 			return err
 		}
-		channels["email"] = mail
+		channels["email"], e.mail = mail, mail
 	}
 	e.Post = notify.NewPost(notify.Config{
 		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,

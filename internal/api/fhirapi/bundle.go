@@ -214,8 +214,16 @@ func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, er
 	if err != nil {
 		return answer{}, err
 	}
+	for n, w := range t.writes {
+		if err := d.checkSubscription(w.Resource); err != nil {
+			return answer{}, faultAt(t.at[n], err)
+		}
+	}
 	recs, err := d.cfg.Records.Batch(r.Context(), t.writes)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := d.claim(r.Context(), recs...); err != nil {
 		return answer{}, err
 	}
 	if err := d.accept(r.Context(), list); err != nil {

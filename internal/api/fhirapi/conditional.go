@@ -1,6 +1,7 @@
 package fhirapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -123,11 +124,14 @@ func (d *door) store(r *http.Request, res fhir.Resource) (answer, error) {
 		}
 		return d.measured(r, m, http.StatusCreated), d.accept(r.Context(), []*measurement{m})
 	}
+	if err := d.checkSubscription(res); err != nil {
+		return answer{}, err
+	}
 	rec, err := d.cfg.Records.Create(r.Context(), res)
 	if err != nil {
 		return answer{}, err
 	}
-	return d.written(r, http.StatusCreated, &rec), d.feed(r.Context(), m)
+	return d.written(r, http.StatusCreated, &rec), cmp.Or(d.claim(r.Context(), rec), d.feed(r.Context(), m))
 }
 
 // measurement is measurementOf for any resource.
@@ -178,6 +182,9 @@ func (d *door) put(r *http.Request, res fhir.Resource) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := d.checkSubscription(res); err != nil {
+		return answer{}, err
+	}
 	rec, err := d.cfg.Records.Update(r.Context(), res, match)
 	if err != nil {
 		return answer{}, err
@@ -186,5 +193,5 @@ func (d *door) put(r *http.Request, res fhir.Resource) (answer, error) {
 	if rec.Version == 1 {
 		status = http.StatusCreated
 	}
-	return d.written(r, status, &rec), d.feed(r.Context(), d.measurement(r.Context(), res))
+	return d.written(r, status, &rec), cmp.Or(d.claim(r.Context(), rec), d.feed(r.Context(), d.measurement(r.Context(), res)))
 }

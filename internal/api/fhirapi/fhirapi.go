@@ -39,11 +39,15 @@ type Config struct {
 	Records   *record.Store
 	Telemetry Telemetry
 	Intake    Intake // nil: Observations that are written stay records
-	Audit     *audit.Trail
-	Base      func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
-	Version   string                       // of the software
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Subscriptions may be nil: then nobody is told of anything. BindingToken lets one WebSocket be bound to a Subscription
+	// and says where; nil when there is none.
+	Subscriptions Subscriptions
+	BindingToken  func(r *http.Request, id string) (token string, expires time.Time, at string, err error)
+	Audit         *audit.Trail
+	Base          func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
+	Version       string                       // of the software
+	Now           func() time.Time
+	Log           *slog.Logger
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.
