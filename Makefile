@@ -45,8 +45,10 @@ test-ui: web/node_modules/.installed ## types and unit tests of the UI
 test-e2e: build web/node_modules/.installed ## browser tests against the real binary
 	scripts/e2e.sh
 
-torture: build ## the fault regime in full: kills, power cuts, bit flips, full and failing disks, overload (see docs/reference/durability.md)
-	$(GO) test ./test/torture -count=1 -v -torture.kills=1000 -timeout 120m -torture.report ../../docs/reference/durability.md
+torture: ui ## the fault regime in full: kills, power cuts, bit flips, full and failing disks, overload; writes docs/reference/durability.md
+	scripts/services.sh
+	$(GO) test ./test/torture -count=1 -v -timeout 180m -torture.report=$(CURDIR)/docs/reference/durability.md \
+		-torture.kills=1000 -torture.cuts=300 -torture.flips=1500 -torture.tears=200 -torture.syscallstep=1 -torture.overload=10s -torture.firststarts=30
 
 bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up, engine hot paths
 	bin/vigil bench ingest

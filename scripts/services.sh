@@ -6,6 +6,8 @@ need=()
 want() { command -v "$1" >/dev/null || need+=("$2"); } # program, package
 want promtool prometheus
 want victoria-metrics victoria-metrics
+want strace strace
+want fusermount3 fuse3
 [ ${#need[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "tests that need ${need[*]} will skip: install with apt-get install ${need[*]}" >&2

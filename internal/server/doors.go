@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -122,9 +123,11 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 				log.Warn("audit.chart", "error", err)
 			}
 		},
-		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Checks: func(context.Context) []webapi.Check { return append(storeChecks(e), e.outletChecks()...) },
-		Now:    time.Now, Log: log,
+		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Checks: func(context.Context) []webapi.Check {
+			return slices.Concat(storeChecks(e), e.outletChecks(), e.Backups.checks(time.Now()))
+		},
+		Now: time.Now, Log: log,
 	}
 }
 
@@ -158,6 +161,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.Handle("/api/", api)
 	mux.Handle("/live", api)
 	d.api.Stream(mux, "GET /api/patients/{id}/telemetry/export", []access.Role{access.Nurse, access.Physician, access.Admin}, d.exporter().Serve)
+	d.backupRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Intake: measurements{d.engines}, Subscriptions: d.engines.Subscriptions, BindingToken: d.bindingToken, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})

@@ -36,12 +36,22 @@ type house struct {
 	client           *http.Client
 }
 
+// binEnv is the path of the program where another run of these tests has built it.
+const binEnv = "VIGIL_TORTURE_BIN"
+
+// builtIn is the directory that program made, for TestMain to remove.
+var builtIn string
+
 // program builds the program once for all tests and returns its path.
 var program = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv(binEnv); bin != "" {
+		return bin, nil
+	}
 	dir, err := os.MkdirTemp("", "vigil-torture-")
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	bin := filepath.Join(dir, "vigil")
 	if out, err := exec.Command("go", "build", "-o", bin, "github.com/vigil-health/vigil/cmd/vigil").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)

@@ -72,7 +72,8 @@ const (
 	reportEnd   = "<!-- torture: end -->"
 )
 
-// writeReport puts the results between the markers of the file.
+// writeReport puts the results between the markers of the file, one section a fault; faults that this run did not try keep
+// what an earlier one found.
 func writeReport(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -83,13 +84,29 @@ func writeReport(path string) error {
 	if !ok || !end {
 		return fmt.Errorf("%s lacks the markers %q and %q", path, reportBegin, reportEnd)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, machine class \"%d cores\", %s/%s, local disk:\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	old, _, _ := strings.Cut(rest, reportEnd)
+	sections := map[string]string{}
+	order := []string{}
+	for part := range strings.SplitSeq(old, heading) {
+		if name, _, ok := strings.Cut(part, "\n"); ok && strings.TrimSpace(part) != "" {
+			order, sections[name] = append(order, name), heading+part
+		}
+	}
 	for _, fault := range results.faults {
-		fmt.Fprintf(&b, "\n%s\n\n```\n%s```\n", fault, table(results.rows[fault]))
+		if sections[fault] == "" {
+			order = append(order, fault)
+		}
+		sections[fault] = fmt.Sprintf("%s%s\n\n%s, machine class \"%d cores\", %s/%s:\n\n```\n%s```\n\n", heading, fault,
+			time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, table(results.rows[fault]))
+	}
+	var b strings.Builder
+	for _, name := range order {
+		b.WriteString(sections[name])
 	}
 	return os.WriteFile(path, []byte(before+reportBegin+b.String()+reportEnd+after), 0o644)
 }
+
+const heading = "### "
 
 func TestMain(m *testing.M) {
 	if args := os.Getenv(scriptEnv); args != "" {
@@ -102,6 +119,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+	}
+	if builtIn != "" {
+		os.RemoveAll(builtIn) //nolint:errcheck // a directory of temporary files
 	}
 	os.Exit(code)
 }

@@ -44,6 +44,7 @@ func operations() []operation {
 		{name: "$status", at: onInstance, types: []string{"Subscription"}, spec: backport + "status", run: (*door).subscriptionStatus},
 		{name: "$events", at: onInstance, types: []string{"Subscription"}, spec: backport + "events", run: (*door).subscriptionEvents},
 		{name: "$get-ws-binding-token", at: onInstance, types: []string{"Subscription"}, spec: backport + "get-ws-binding-token", run: (*door).bindingToken},
+		{name: "$reindex", at: onSystem | onType | onInstance, writes: true, spec: "urn:vigil:operation:reindex", run: (*door).reindex},
 		{name: "$validate", at: onType | onInstance, spec: spec + "Resource-validate", run: (*door).validate},
 	}
 }

@@ -42,7 +42,7 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	seen, err := newestWritten(dir, o)
+	seen, torn, err := newestWritten(dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +57,12 @@ func OpenLog(dir string, o Options) (*Log, error) {
 	}
 	// Of what was written the last record may have been on its way and was never acknowledged; what stands before it was,
 	// and so was what is marked.
-	if next, acked := l.next.Load(), max(seen, marked+1); acked > next {
+	switch next, acked := l.next.Load(), max(seen, marked+1); {
+	case acked > next:
 		l.lost.Add(acked - next)
 		l.log.Error("the end of the telemetry log is damaged: acknowledged records are lost", "records", acked-next)
+	case torn:
+		l.log.Warn("the last record of the telemetry log is there in part; unless the power was lost while it was written, the disk is damaged")
 	}
 	l.next.Store(max(l.next.Load(), seen+1, marked+1))
 	if l.mark, err = openMark(o.FS, dir); err != nil {

@@ -278,3 +278,52 @@ func TestJournalDamageIsTold(t *testing.T) {
 		t.Errorf("an older frame at the end: %d rows, %q", n, reason)
 	}
 }
+
+// BenchmarkSeal is what a page of 4,096 bytes costs when it is written, and again when it is read from the file.
+func BenchmarkSeal(b *testing.B) {
+	page := bytes.Repeat([]byte("abcdefgh"), 512)
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		sqlite.Seal(page, 7)
+		if !sqlite.Sealed(page, 7) {
+			b.Fatal("the seal does not hold")
+		}
+	}
+}
+
+// BenchmarkRead reads rows spread over the file, from the page cache once it is warm.
+func BenchmarkRead(b *testing.B) {
+	db, err := sqlite.Open(filled(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	i := 0
+	for b.Loop() {
+		var value string
+		if err := db.Read().QueryRowContext(b.Context(), `SELECT value FROM state WHERE room = 'test' AND key = ?`, fmt.Sprintf("%05d", i%rowsOnDisk)).Scan(&value); err != nil {
+			b.Fatal(err)
+		}
+		i += 37
+	}
+}
+
+// BenchmarkWrite is one row in one commit.
+func BenchmarkWrite(b *testing.B) {
+	db, err := sqlite.Open(filled(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	i := 0
+	for b.Loop() {
+		err := db.Write(b.Context(), func(tx *sqlite.Tx) error {
+			_, err := tx.Exec(`UPDATE state SET value = ? WHERE room = 'test' AND key = ?`, fact(i), fmt.Sprintf("%05d", i%rowsOnDisk))
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		i += 37
+	}
+}

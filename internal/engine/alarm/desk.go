@@ -95,8 +95,10 @@ func (d *Desk) Restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read unsent pages: %w", err)
 	}
+	now := d.cfg.Now()
 	d.mu.Lock()
 	for _, a := range alarms {
+		d.rebase(&a, now)
 		e := &entry{a: a}
 		d.open[a.ID], d.same[episodeOf(a)] = e, e
 		d.noteDue(a)
@@ -104,6 +106,28 @@ func (d *Desk) Restore(ctx context.Context) error {
 	d.mu.Unlock()
 	d.post(pages)
 	return nil
+}
+
+// rebase hangs what is due on the running clock, which no setting of the time moves. A deadline further ahead than its
+// chain ever waits comes from a clock that has gone back since: it is due after that wait.
+func (d *Desk) rebase(a *vigil.Alarm, now time.Time) {
+	if a.Next != nil {
+		next := *a.Next
+		next.At = now.Add(min(next.At.Round(0).Sub(now), longestWait(d.chains[a.Chain])))
+		a.Next = &next
+	}
+	if !a.AudioPausedTil.IsZero() {
+		a.AudioPausedTil = now.Add(min(a.AudioPausedTil.Round(0).Sub(now), audioPauseMax))
+	}
+}
+
+// longestWait returns how far ahead a deadline of the chain can lie.
+func longestWait(c catalog.Chain) time.Duration {
+	longest, before := max(lookAgain, c.Repeat), time.Duration(0)
+	for _, s := range c.Steps {
+		longest, before = max(longest, s.After-before), s.After
+	}
+	return longest
 }
 
 // Raise puts an alarm on the desk and returns it once it is on disk with its first pages. It is idempotent: an alarm

@@ -34,7 +34,9 @@ func (f *floors) of(c coding.Class) int64 { return f[classNumber(c)].Load() }
 type retentionRound struct {
 	day   int64
 	names []vigil.Subject
-	done  int // of names
+	done  int       // of names
+	ahead time.Time // when a day was first seen that does not follow on the last one; zero when none is
+	seen  time.Time // when the clock was last looked at
 }
 
 // RetentionHealth says what retention did since the start.
@@ -105,7 +107,7 @@ func (s *Store) readRetention(ctx context.Context) error {
 func (s *Store) retain(ctx context.Context) error {
 	now := s.cfg.Now()
 	today := floorTo(now.UnixNano(), day)
-	if s.round.day != today {
+	if s.round.day != today && s.believes(now, today) {
 		if err := s.beginRound(ctx, today); err != nil {
 			return err
 		}
@@ -130,6 +132,27 @@ func (s *Store) retain(ctx context.Context) error {
 	return nil
 }
 
+// believes says whether the clock may move the floors. One that is suddenly days ahead may have been set wrong, and what it
+// would drop does not come back: it has to run on for a while first. Subtracting uses the clock that nobody sets.
+func (s *Store) believes(now time.Time, today int64) bool {
+	jumped := now.Sub(s.round.seen) > s.cfg.ClockTrust || now.Before(s.round.seen)
+	s.round.seen = now
+	last, policy := int64(earliest), s.policy.Load().Policy
+	for i, c := range coding.Classes() {
+		if floor := s.floors[i].Load(); floor != earliest {
+			last = max(last, floor+int64(policy[c].Raw))
+		}
+	}
+	if today <= last+2*int64(day) {
+		s.round.ahead = time.Time{}
+		return true
+	}
+	if s.round.ahead.IsZero() || jumped {
+		s.round.ahead = now
+	}
+	return now.Sub(s.round.ahead) >= s.cfg.ClockTrust
+}
+
 // beginRound moves the floors to where the policy has them today and lists the subjects.
 func (s *Store) beginRound(ctx context.Context, today int64) error {
 	policy := s.policy.Load().Policy
@@ -149,7 +172,7 @@ func (s *Store) beginRound(ctx context.Context, today int64) error {
 			return err
 		}
 	}
-	s.round = retentionRound{day: today}
+	s.round = retentionRound{day: today, seen: s.round.seen}
 	for _, sh := range s.shards {
 		sh.mu.RLock()
 		for name := range sh.subjects {

@@ -59,6 +59,10 @@ func openWith(t *testing.T, d Disk, policy telemetry.Policy) *house {
 // retire runs steps of retention until a round is through.
 func (h *house) retire(t *testing.T) {
 	t.Helper()
+	if err := h.Retain(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	h.now.Add(1) // the clock runs on
 	for range 1000 {
 		if err := h.Retain(context.Background()); err != nil {
 			t.Fatal(err)

@@ -40,6 +40,9 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"TellsGaps", tellsGaps},
 		{"ReplayHasNoFurtherEffect", replayTwice},
 		{"AgreesWithModel", agreesWithModel},
+		{"AgreesOnEverything", agreesOnEverything},
+		{"ClockJumps", clockJumps},
+		{"RetentionWaitsForASureClock", retentionWaits},
 		{"SummariesAreUsedAndRight", summariesAreRight},
 		{"CorrectionsKeepBothValues", correctionsKeepBoth},
 		{"RetentionDropsWhatIsDue", retentionDrops},
@@ -47,6 +50,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"LegalHold", legalHold},
 		{"BatchIsAcknowledgedWhole", batchWhole},
 		{"WaveformsGrowTogether", wavesGrow},
+		{"AnotherLogBeginsAnew", anotherLog},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
@@ -59,6 +63,7 @@ type house struct {
 	series telemetry.Series
 	now    atomic.Int64
 	policy telemetry.Policy
+	trust  time.Duration // of the clock, by retention; 0 believes it at once
 }
 
 type fataler interface {
@@ -79,7 +84,7 @@ func open(t *testing.T, d Disk, before ...func(*telemetry.Store)) *house {
 func (h *house) open(t fataler, before ...func(*telemetry.Store)) {
 	t.Helper()
 	s, err := telemetry.Open(context.Background(), telemetry.Config{
-		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy,
+		Log: h.log, Series: h.series, CheckpointEvery: time.Hour, Policy: h.policy, ClockTrust: max(h.trust, 1),
 		Now: func() time.Time { return time.Unix(0, h.now.Load()) },
 	})
 	if err != nil {
