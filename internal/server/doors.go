@@ -122,9 +122,11 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 				log.Warn("audit.chart", "error", err)
 			}
 		},
-		Disk:   func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Checks: func(context.Context) []webapi.Check { return append(storeChecks(e), e.outletChecks()...) },
-		Now:    time.Now, Log: log,
+		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
+		Checks: func(context.Context) []webapi.Check {
+			return append(append(storeChecks(e), e.gateCheck()), e.outletChecks()...)
+		},
+		Now: time.Now, Log: log,
 	}
 }
 

@@ -120,3 +120,9 @@ func TestBodies(t *testing.T) {
 		})
 	}
 }
+
+// Pace has no quota.
+func (*yes) Pace(vigil.DeviceID, int, int) time.Duration { return 0 }
+
+// Admit has no quota.
+func (*yes) Admit(vigil.DeviceID, bool, ...vigil.DeviceID) error { return nil }
