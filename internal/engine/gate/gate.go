@@ -108,6 +108,7 @@ type flow struct {
 	count   int
 	bytes   int
 	callers int
+	roused  int64 // when it was last within its quota again
 	overAt  int64 // since when it is over its quota, 0 when it is not
 	last    int64 // when it was last held or refused
 	held    uint64

@@ -27,6 +27,7 @@ const settle = 5 * time.Second
 
 type level struct {
 	stage int
+	fell  int64 // when it last became better
 	calm  int64 // since when it is below half of the stage's threshold, 0 when it is not
 }
 
@@ -70,7 +71,7 @@ func (g *Gate) Assess() {
 	}
 	if at-l.calm >= int64(settle) {
 		l.stage--
-		l.calm = at
+		l.calm, l.fell = at, at
 		g.nudge() // what was shed may go again
 	}
 }
@@ -87,7 +88,7 @@ func (g *Gate) pressure(at int64) (age time.Duration, fill float64) {
 		if f.lanes[c].n == 0 || c != Events && (f.resting || f.meter.until(f.quota) > at) {
 			return
 		}
-		oldest = min(oldest, f.lanes[c].head.since)
+		oldest = min(oldest, max(f.lanes[c].head.since, f.roused, g.level.fell)) // it could not go before
 		bytes += f.lanes[c].bytes
 	}
 	for c := range Bulk { // bulk has time

@@ -108,7 +108,7 @@ func (g *Gate) rouse(at int64) (next time.Duration) {
 			}
 			return false
 		}
-		f.resting = false
+		f.resting, f.roused = false, at
 		for c := Vitals; c < classes; c++ {
 			if g.ready[c] += f.lanes[c].n; f.lanes[c].n > 0 {
 				g.join(f, c)
