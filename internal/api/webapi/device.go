@@ -33,7 +33,7 @@ type deviceView struct {
 	Place       string         `json:"place,omitempty"`
 	Protocol    string         `json:"protocol,omitempty"`
 	Quarantined int            `json:"quarantined"`
-	Load        *gate.Line     `json:"load,omitempty"` // absent while nothing of it had to wait
+	Load        *gate.Line     `json:"load,omitempty"` // absent while it has said nothing since the start
 }
 
 // deviceState compares the silence of a device with what its profile allows.
@@ -84,7 +84,7 @@ func (a *API) viewDevice(d *registry.Device) deviceView {
 	}
 	v.Protocol = h.Protocol
 	if a.cfg.Gate != nil {
-		if l := a.cfg.Gate.Line(d.ID); l.Held+l.Refused > 0 {
+		if l := a.cfg.Gate.Line(d.ID); l.Taken+l.Held+l.Refused > 0 {
 			v.Load = &l
 		}
 	}

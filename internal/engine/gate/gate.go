@@ -111,6 +111,7 @@ type flow struct {
 	roused  int64 // when it was last within its quota again
 	overAt  int64 // since when it is over its quota, 0 when it is not
 	last    int64 // when it was last held or refused
+	taken   uint64
 	held    uint64
 	refused uint64
 }
@@ -285,6 +286,7 @@ func (g *Gate) send(t *Ticket, at int64) {
 	}
 	g.away++
 	g.awayB += t.Cost.Bytes
+	t.flow.taken++
 	t.flow.meter.charge(t.flow.quota, t.Cost, at)
 }
 

@@ -209,7 +209,12 @@ func TestCallOfAMadDevice(t *testing.T) {
 func TestLevelsRiseShedAndSettle(t *testing.T) {
 	h := newHouse(gate.Config{WindowCount: 1, FlowCount: 100})
 	h.send("a", 0, gate.Vitals) //nolint:errcheck // it is on the way, and the disk stands still
-	step := func(d time.Duration) string { h.now = h.now.Add(d); h.Assess(); s := h.State(); return s.Level + fmt.Sprint(s.Shedding) }
+	step := func(d time.Duration) string {
+		h.now = h.now.Add(d)
+		h.Assess()
+		s := h.State()
+		return s.Level + fmt.Sprint(s.Shedding)
+	}
 	for _, c := range []struct {
 		after time.Duration
 		want  string

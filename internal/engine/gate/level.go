@@ -148,13 +148,14 @@ type Line struct {
 	Device  vigil.DeviceID `json:"-"`
 	Over    bool           `json:"over_quota"`
 	Waiting int            `json:"waiting"`
-	Held    uint64         `json:"held"`
-	Refused uint64         `json:"refused"`
-	Since   time.Time      `json:"-"` // since when it is over its quota
+	Taken   uint64         `json:"taken"`   // messages that had their turn since the start
+	Held    uint64         `json:"held"`    // of them and of those that still wait, those that had to wait
+	Refused uint64         `json:"refused"` // messages that were not taken
+	Since   time.Time      `json:"-"`       // since when it is over its quota
 }
 
 func (f *flow) line() Line {
-	l := Line{Device: f.id, Over: f.overAt != 0, Waiting: f.count, Held: f.held, Refused: f.refused}
+	l := Line{Device: f.id, Over: f.overAt != 0, Waiting: f.count, Taken: f.taken, Held: f.held, Refused: f.refused}
 	if l.Over {
 		l.Since = time.Unix(0, f.overAt)
 	}
