@@ -54,10 +54,20 @@ type Limited struct {
 }
 
 // Error returns the reason.
-func (l *Limited) Error() string { return l.cause.Error() }
+func (l *Limited) Error() string {
+	if l.cause == nil {
+		return "gate: over its quota"
+	}
+	return l.cause.Error()
+}
 
 // Unwrap returns the domain error.
-func (l *Limited) Unwrap() error { return l.cause }
+func (l *Limited) Unwrap() error {
+	if l.cause == nil {
+		return nil
+	}
+	return l.cause
+}
 
 func limited(after int64, format string, args ...any) *Limited {
 	return &Limited{After: max(time.Duration(after), time.Second), cause: vigil.Errorf(vigil.Unavailable, "gate.enter", format, args...)}
