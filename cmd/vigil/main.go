@@ -35,6 +35,9 @@ type program struct {
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
 	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`
+	Backup    backupCmd    `cmd:"" help:"Make a backup, while Vigil runs or of a stopped one."`
+	Restore   restoreCmd   `cmd:"" help:"Make a data directory out of a backup."`
+	Verify    verifyCmd    `cmd:"" help:"Read a backup, a data directory or a running Vigil from end to end and say whether it is whole."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 

@@ -91,6 +91,10 @@ func (p *Param) appendValues(out []Value, r Resource) []Value {
 	if p.Kind == ParamComposite {
 		return p.appendComposite(out, r)
 	}
+	if p.extract != nil {
+		p.extract(r, func(v any, typ string) { out = p.appendValue(out, v, typ, "") })
+		return out
+	}
 	for i := range p.paths {
 		p.walk(map[string]any(r), p.paths[i].steps, func(v any, st pathStep) {
 			out = p.appendValue(out, v, p.paths[i].typ, st.target)

@@ -89,11 +89,12 @@ type Param struct {
 	Parts   []ParamKind // of a composite
 	// Whole names the parameters of a composite that are asked of the resource itself, which it satisfies when it
 	// satisfies each; nil when its parts belong together below an element only.
-	Whole []string
-	key   string
-	paths []path
-	root  string // of a composite: the element whose parts belong together; "" for none
-	parts [][]path
+	Whole   []string
+	key     string
+	extract func(r Resource, found Found) // of a parameter that a site added
+	paths   []path
+	root    string // of a composite: the element whose parts belong together; "" for none
+	parts   [][]path
 }
 
 // Key returns "Type.name", the name under which stores keep the parameter's rows.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/vigil-health/vigil"
@@ -143,7 +144,7 @@ func (v *validator) element(o map[string]any, t *structure, key, path string, de
 			if item == nil && isPrimitiveList(o[pair], i) {
 				continue // the value or the extension stands at this place of the paired list
 			}
-			v.value(item, f, fmt.Sprintf("%s[%d]", path, i), depth)
+			v.value(item, f, path+"["+strconv.Itoa(i)+"]", depth)
 		}
 	case isList:
 		v.fault(codeStructure, path, "may not be a list")

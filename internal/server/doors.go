@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -124,7 +125,7 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 		},
 		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
 		Checks: func(context.Context) []webapi.Check {
-			return append(append(storeChecks(e), e.gateCheck()), e.outletChecks()...)
+			return slices.Concat(storeChecks(e), []webapi.Check{e.gateCheck()}, e.outletChecks(), e.Backups.checks(time.Now()))
 		},
 		Now: time.Now, Log: log,
 	}
@@ -166,6 +167,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 		}
 		return d.exporter().Serve(w, r)
 	})
+	d.backupRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})

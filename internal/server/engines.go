@@ -13,6 +13,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
+	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -33,7 +34,7 @@ import (
 // Engines is what the house does, on its embedded stores.
 type Engines struct {
 	db        *sqlite.DB
-	log       *pebble.Log
+	log       telemetry.Log
 	series    *pebble.Series
 	logger    *slog.Logger
 	Audit     *audit.Trail
@@ -53,6 +54,7 @@ type Engines struct {
 	Profiles  map[string]*catalog.Profile
 	limits    *sqlite.Limits
 	Outlets   []outlet
+	Backups   *Backups
 	stopped   bool
 }
 
@@ -64,23 +66,14 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 			err = errors.Join(err, e.close())
 		}
 	}()
-	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
+	if err = e.openStores(ctx, cfg); err != nil {
 		return e, err
 	}
-	if reason := e.db.Health().Reason; reason != "" {
-		log.Error("records.damaged", "reason", reason)
-	}
-	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: log}); err != nil {
-		return e, err
-	}
-	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: log}); err != nil {
-		return e, err
-	}
-	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
-	if err = e.openTelemetry(ctx, cfg); err != nil {
-		return e, err
-	}
+	e.Backups = newBackups(cfg, e)
 	e.Records = record.New(record.Config{Backend: e.db.Records(), Now: time.Now, Audit: e.Audit})
+	if err = e.Records.LoadParams(ctx); err != nil {
+		return e, fmt.Errorf("read the search parameters of this site: %w", err)
+	}
 	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
@@ -89,6 +82,43 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 		return e, err
 	}
 	return e, e.openWatch(ctx, cfg)
+}
+
+// openStores opens what lies on disk.
+func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
+	if err := errors.Join(cfg.mustBeWhole(), cfg.sweep()); err != nil {
+		return err
+	}
+	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
+		return err
+	}
+	if reason := e.db.Health().Reason; reason != "" {
+		e.logger.Error("records.damaged", "reason", reason)
+	}
+	if err = e.openLog(ctx, cfg); err != nil {
+		return err
+	}
+	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: e.logger}); err != nil {
+		return err
+	}
+	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
+	return e.openTelemetry(ctx, cfg)
+}
+
+// openLog opens the telemetry log: in the data directory, or on NATS when its servers are named.
+func (e *Engines) openLog(ctx context.Context, cfg Config) error {
+	if cfg.Log.URL == "" {
+		log, err := pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: e.logger})
+		if err == nil {
+			e.log = log
+		}
+		return err
+	}
+	log, err := jetstream.OpenLog(ctx, cfg.Log.jetstream())
+	if err == nil {
+		e.log = log
+	}
+	return err
 }
 
 func (e *Engines) openTelemetry(ctx context.Context, cfg Config) error {
@@ -197,7 +227,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// catchUp is how far back rules read the log again after a restart: longer than any delay.
+// catchUp is how far back from the newest report rules read the log again after a restart: longer than any delay. It is
+// counted from that report, not from now: after a long outage what was acknowledged last is judged all the same.
 const catchUp = 10 * time.Minute
 
 // start brings desk and rules to where they were, then opens the stream. Reports that were acknowledged but not yet
@@ -215,7 +246,14 @@ func (e *Engines) start(ctx context.Context) error {
 		return err
 	}
 	e.Rules.Restore(open)
-	since := time.Now().Add(-catchUp)
+	newest, err := e.Telemetry.Newest(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
+	if err != nil {
+		return err
+	}
 	err = e.Rules.CatchUp(func(fn func(*vigil.Report) error) error {
 		return e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
 			e.Devices.Heard(r)
@@ -224,6 +262,9 @@ func (e *Engines) start(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("read the log again: %w", err)
+	}
+	if err := judged(); err != nil {
+		return err
 	}
 	for _, b := range e.Devices.Current("") {
 		values, err := e.Telemetry.Last(ctx, b.Subject)
@@ -250,6 +291,7 @@ func (e *Engines) parts() []part {
 		out = append(out, part{o.name, o.Run})
 	}
 	return append(out, []part{
+		{"backup", e.Backups.Run},
 		{"telemetry", func(ctx context.Context) error {
 			e.Telemetry.Start(context.WithoutCancel(ctx))
 			<-ctx.Done()

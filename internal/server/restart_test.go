@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +16,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
+	"github.com/vigil-health/vigil/internal/engine/telemetry"
 	"github.com/vigil-health/vigil/internal/server"
 	"github.com/vigil-health/vigil/internal/sim"
 )
@@ -219,4 +223,53 @@ func TestExamineAfterAStop(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
+}
+
+// TestLongOutage holds that what was acknowledged at the very end is judged also when the house stood still for hours.
+func TestLongOutage(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := start(t, dir)
+	h, err := sim.LoadHospital()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Seed(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now, Since: 12 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	monitor := s.Engines.Devices.Current("Patient/tan")[0].Device
+	stop()
+
+	// Five hours ago the log took a report that nobody judged any more.
+	log, err := pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, err := pebble.OpenSeries(filepath.Join(dir, "series"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-5 * time.Hour)
+	store, err := telemetry.Open(t.Context(), telemetry.Config{Log: log, Series: series, Now: func() time.Time { return then }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := access.AsSystem(t.Context(), "test")
+	store.Start(ctx)
+	report := &vigil.Report{Device: monitor, Subject: "Patient/tan", Received: then.UnixNano(), Protocol: "test",
+		Samples: []vigil.Sample{{Metric: "bp-mean", Time: then.UnixNano(), Value: 41}}}
+	if err := store.AppendWait(ctx, report); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []io.Closer{store, series, log} {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	s, stop = start(t, dir)
+	defer stop()
+	until(t, "the alarm", func() bool {
+		open, err := s.Engines.Desk.Open(ctx, alarm.Filter{Subject: "Patient/tan"})
+		return err == nil && slices.ContainsFunc(open, func(a vigil.Alarm) bool { return a.Metric == "bp-mean" })
+	})
 }

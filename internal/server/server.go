@@ -41,6 +41,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (s *Server, err err
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if err := cfg.Backup.fill(); err != nil {
+		return s, err
+	}
 	unlock, err := cfg.prepare()
 	if err != nil {
 		return s, err

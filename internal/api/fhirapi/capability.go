@@ -16,7 +16,7 @@ func readCloser(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)
 func (d *door) capability(r *http.Request) fhir.Resource {
 	var rest []fhir.Resource
 	for _, typ := range fhir.ResourceTypes() {
-		rest = append(rest, resourceCapability(typ))
+		rest = append(rest, resourceCapability(typ, d.cfg.Records.Params(typ)))
 	}
 	server := fhir.Resource{
 		"mode":        "server",
@@ -86,12 +86,12 @@ var referring = sync.OnceValue(func() map[string][]string {
 	return out
 })
 
-func resourceCapability(typ string) fhir.Resource {
+func resourceCapability(typ string, params []*fhir.Param) fhir.Resource {
 	if typ == "AuditEvent" {
 		return fhir.Resource{"type": typ, "interaction": interactions("read", "search-type"), "searchParam": []fhir.Resource{{"name": "patient", "type": "reference"}, {"name": "date", "type": "date"}}}
 	}
 	var includes []string
-	for _, p := range fhir.SearchParams(typ) {
+	for _, p := range params {
 		if p.Kind == fhir.ParamReference {
 			includes = append(includes, typ+":"+p.Name)
 		}
@@ -99,7 +99,7 @@ func resourceCapability(typ string) fhir.Resource {
 	c := fhir.Resource{
 		"type": typ, "interaction": interactions("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"),
 		"versioning": "versioned", "readHistory": true, "updateCreate": true, "conditionalCreate": true, "conditionalRead": "full-support",
-		"conditionalUpdate": true, "conditionalDelete": "single", "searchParam": searchParams(fhir.SearchParams(typ)),
+		"conditionalUpdate": true, "conditionalDelete": "single", "searchParam": searchParams(params),
 	}
 	if len(includes) > 0 {
 		c["searchInclude"] = append([]string{"*"}, includes...)

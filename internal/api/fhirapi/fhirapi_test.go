@@ -92,7 +92,12 @@ func (h hospital) as(id string, role access.Role, subject vigil.Subject) hospita
 
 func open(t testing.TB) hospital {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "vigil.db"))
+	return openIn(t, t.TempDir())
+}
+
+func openIn(t testing.TB, dir string) hospital {
+	t.Helper()
+	db, err := sqlite.Open(filepath.Join(dir, "vigil.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -280,3 +280,21 @@ func TestTransactionConditions(t *testing.T) {
 	})
 	h.walk(t, []step{{"BatchPatch", "POST", "", `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"` + patch + `"},"request":{"method":"PATCH","url":"Patient/sara"}}]}`, nil, 200, "200 OK", ""}})
 }
+
+func TestReindex(t *testing.T) {
+	h := filled(t)
+	admin := h.as("a1", access.Admin, "")
+	param := `{"resourceType":"SearchParameter","id":"born","url":"http://example.org/born","name":"Born","status":"active","description":"year","code":"born-in","base":["Patient"],"type":"date","expression":"Patient.birthDate"}`
+	h.walk(t, []step{
+		{"Before", "GET", "/Patient?born-in=1961", "", nil, 400, "born-in", ""},
+		{"Define", "PUT", "/SearchParameter/born", param, nil, 201, "", ""},
+		{"NotYet", "GET", "/Patient?born-in=1961", "", nil, 200, `"total":0`, ""},
+		{"NurseMayNot", "POST", "/$reindex", "", nil, 403, "administrator", ""},
+		{"InCapability", "GET", "/metadata", "", nil, 200, `"born-in"`, ""},
+	})
+	admin.walk(t, []step{
+		{"Reindex", "POST", "/SearchParameter/born/$reindex", "", nil, 200, `"valueString":"2"`, ""},
+		{"WrongPlace", "POST", "/Patient/sara/$reindex", "", nil, 400, "SearchParameter", ""},
+	})
+	h.walk(t, []step{{"After", "GET", "/Patient?born-in=1961", "", nil, 200, "Okafor", "Kim"}})
+}

@@ -29,7 +29,9 @@ func TestDamagedLastRecordIsALoss(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	killed := func() *vfs.MemFS { return mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))}) }
+	killed := func() *vfs.MemFS {
+		return mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
+	}
 	open := func(fs vfs.FS) (next, lost uint64) {
 		again, err := pebble.OpenLog("log", pebble.Options{FS: fs})
 		if err != nil {

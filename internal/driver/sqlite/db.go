@@ -35,6 +35,7 @@ type DB struct {
 	mu    sync.RWMutex // guards shut against a send on the closed queue
 	shut  bool
 	layer *layer
+	path  string
 	// journal is what of the journal was left out when the file was opened, "" when nothing was.
 	journal string
 }
@@ -64,7 +65,7 @@ type job struct {
 
 // Open opens or creates the database file and brings its schema up to date.
 func Open(path string) (*DB, error) {
-	db := &DB{queue: make(chan *job, 4*groupLimit)}
+	db := &DB{queue: make(chan *job, 4*groupLimit), path: path}
 	if err := db.open(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, about(err, "its schema")), db.closeFiles())
 	}

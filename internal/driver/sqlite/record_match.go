@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -63,11 +64,10 @@ func (w *where) match(m *record.Match, c columnNames) cond {
 		return cond{c.text + " IN (SELECT s.num FROM symbol s WHERE s.text >= ? AND s.text < ? AND instr(' ' || substr(s.text, 2), ?) > 0)",
 			[]any{"\x01", "\x02", " " + record.Fold(m.Text)}}
 	case fhir.ParamDate:
-		low, high := any(m.Low), any(m.High)
 		if c.real {
-			low, high = float64(m.Low), float64(m.High)
+			return cond{"(" + compare(m.Op, c.low, c.high, "?", "?") + ")", rangeArgs(m.Op, float64(m.Low), float64(m.High))}
 		}
-		return cond{"(" + compare(m.Op, c.low, c.high, "?", "?") + ")", rangeArgs(m.Op, low, high)}
+		return w.dates(m, c)
 	case fhir.ParamComposite:
 		return w.parts(m, c)
 	case fhir.ParamSpecial:
@@ -142,25 +142,34 @@ func near(m *record.Match, c columnNames) cond {
 		[]any{lat - km/latKM, lat + km/latKM, lat, latKM, lat, latKM, lon, lonKM, lon, lonKM, km * km}}
 }
 
+// number compares a range of numbers. "high > ?" is written so that an index finds it: by the low end where low and high
+// are one, and by the high end where they are not.
 func (w *where) number(m *record.Match, c columnNames) cond {
 	value := (m.Min + m.Max) / 2
+	above := func(op string, v float64) cond {
+		if c.real {
+			return cond{c.high + op, []any{v}}
+		}
+		return cond{"(" + c.low + op + " OR (" + c.low + " <> " + c.high + " AND " + c.high + op + "))", []any{v, v}}
+	}
 	var test cond
 	switch m.Op {
 	case record.OpGt, record.OpSa:
-		test = cond{c.high + " > ?", []any{value}}
+		test = above(" > ?", value)
 	case record.OpLt, record.OpEb:
 		test = cond{c.low + " < ?", []any{value}}
 	case record.OpGe:
-		test = cond{c.high + " >= ?", []any{value}}
+		test = above(" >= ?", value)
 	case record.OpLe:
 		test = cond{c.low + " <= ?", []any{value}}
 	case record.OpNe:
 		test = cond{"NOT (" + c.low + " >= ? AND " + c.high + " < ?)", []any{m.Min, m.Max}}
 	case record.OpAp:
 		d := max(value/10, -value/10)
-		test = cond{c.low + " <= ? AND " + c.high + " >= ?", []any{value + d, value - d}}
+		test = above(" >= ?", value-d)
+		test = cond{c.low + " <= ? AND " + test.sql, append([]any{value + d}, test.args...)}
 	default:
-		test = cond{c.low + " >= ? AND " + c.high + " < ?", []any{m.Min, m.Max}}
+		test = cond{c.low + " >= ? AND " + c.low + " < ? AND " + c.high + " < ?", []any{m.Min, m.Max, m.Max}}
 	}
 	if m.HasSystem {
 		test = cond{test.sql + " AND " + c.system + " = ?", append(test.args, w.symbol(m.System))}
@@ -169,6 +178,26 @@ func (w *where) number(m *record.Match, c columnNames) cond {
 		test = cond{test.sql + " AND " + c.text + " = ?", append(test.args, m.Code)}
 	}
 	return cond{"(" + test.sql + ")", test.args}
+}
+
+// wide is the length from which a range of time has an index of its own, in microseconds.
+const wide = 86_400_000_000
+
+// dates writes the condition of a date for a walk along an index, which probes of single resources need not: what ends
+// after a time begins at most a day before it, or is wide.
+func (w *where) dates(m *record.Match, c columnNames) cond {
+	test := cond{"(" + compare(m.Op, c.low, c.high, "?", "?") + ")", rangeArgs(m.Op, m.Low, m.High)}
+	var after int64
+	switch m.Op {
+	case record.OpGt:
+		after = m.High
+	case record.OpGe, record.OpEq, record.OpAp, record.OpSa:
+		after = m.Low
+	default:
+		return test
+	}
+	return cond{"((" + c.low + " > ? OR (" + c.high + " > " + c.low + fmt.Sprintf(" + %d", wide) + " AND " + c.high + " > ?)) AND " + test.sql + ")",
+		append([]any{after - wide - 1, after}, test.args...)}
 }
 
 // compare writes a prefix of FHIR search over a stored range and a searched one (FHIR R4 3.1.1.4.9).

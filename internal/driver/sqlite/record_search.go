@@ -21,6 +21,7 @@ import (
 type find struct {
 	where
 	source
+	broad []record.Clause // tested on the search rows of each resource, see record_broad.go
 }
 
 // source is what a search selects from: the parts of FROM and WHERE.
@@ -42,14 +43,24 @@ func (s *source) sql() (string, []any) {
 // Find answers a search.
 func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error) {
 	f := &find{where: where{ctx: ctx, r: r}}
-	f.source = f.from(record.Scope{Type: q.Type, Patient: q.Patient, Where: q.Where}, timeSorted(&q))
+	scope := record.Scope{Type: q.Type, Patient: q.Patient, Where: q.Where}
+	narrow := scope
+	narrow.Where, f.broad = f.split(q.Where)
+	f.source = f.from(narrow, timeSorted(&q))
 	if f.err != nil {
 		return record.Found{}, f.err
 	}
 	found := record.Found{Total: -1}
 	if q.Limit > 0 {
-		if err := f.page(&q, &found); err != nil {
+		done, err := f.tested(q, &found)
+		if err != nil {
 			return found, err
+		}
+		if !done {
+			f.source, f.broad = f.from(scope, timeSorted(&q)), nil
+			if err := f.page(&q, &found); err != nil {
+				return found, err
+			}
 		}
 	}
 	if q.After == nil && q.Limit > 0 && found.Cursor == nil {
@@ -58,6 +69,9 @@ func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error
 	}
 	if q.Total == 0 && q.Limit > 0 {
 		return found, nil
+	}
+	if len(f.broad) > 0 {
+		f.source = f.from(scope, false)
 	}
 	return found, f.count(&q, &found)
 }
@@ -81,6 +95,9 @@ func (w *where) from(s record.Scope, byTime bool) source {
 			best, rank = i, n
 		}
 	}
+	if best < 0 && owner == "" {
+		best = w.fewDates(clauses)
+	}
 	var src source
 	switch {
 	case rank >= rankIdentifier || best >= 0 && owner == "":
@@ -100,6 +117,13 @@ func (w *where) from(s record.Scope, byTime bool) source {
 		src.add(w.clause(&clauses[i], src.res))
 	}
 	return src
+}
+
+// fewDates returns a clause on dates that few resources satisfy, -1 when there is none.
+func (w *where) fewDates(clauses []record.Clause) int {
+	return slices.IndexFunc(clauses, func(c record.Clause) bool {
+		return c.Kind == fhir.ParamDate && c.Missing == nil && c.Chain == nil && c.Param != record.ParamLastUpdated && !w.large(&c)
+	})
 }
 
 // ownerOf returns the one patient whose chart holds all that a search can find, "" when there is none.
@@ -138,6 +162,7 @@ func (w *where) begin(c *record.Clause, typ int64) source {
 
 // The ranks of clauses by how few resources they are likely to leave.
 const (
+	rankFew        = 4
 	rankIdentifier = 6
 	rankID         = 7
 )
@@ -219,6 +244,21 @@ func (f *find) sortKey(s record.Sort) cond {
 
 // page reads one page in keyset order: rows after the cursor, so that inserts between two pages repeat nothing.
 func (f *find) page(q *record.Query, found *record.Found) error {
+	var last []any
+	_, err := f.scan(q, q.Limit+1, func(rec record.Record, cursor []any, _ []byte) bool {
+		if len(found.Records) == q.Limit {
+			found.Cursor = last
+			return false
+		}
+		found.Records, last = append(found.Records, rec), cursor
+		return true
+	})
+	return err
+}
+
+// scan reads up to limit rows behind the cursor of a query until fn has enough, and returns how many it read. The search
+// rows come along when there are clauses to test on them; they are valid during the call only.
+func (f *find) scan(q *record.Query, limit int, fn func(rec record.Record, cursor []any, idx []byte) bool) (n int, err error) {
 	keys, order, keyArgs := []string{}, []string{}, []any{}
 	for i, s := range q.Sort {
 		key := f.sortKey(s)
@@ -230,37 +270,40 @@ func (f *find) page(q *record.Query, found *record.Found) error {
 		order = append(order, fmt.Sprintf("k%d%s", i, dir))
 	}
 	if f.err != nil {
-		return f.err
+		return 0, f.err
+	}
+	idx := "NULL"
+	if len(f.broad) > 0 {
+		idx = "r.idx"
 	}
 	where, args := f.sql()
 	inner := strings.Join(append([]string{"SELECT " + f.res + " AS res"}, keys...), ", ") + " FROM " + f.table + " WHERE " + where
 	behind := after(q)
-	query := "SELECT " + versionColumns + ", p.res" + columns(len(q.Sort)) + " FROM (SELECT * FROM (" + inner + ") i WHERE " + behind.sql + " ORDER BY " + strings.Join(append(order, "res"), ", ") +
+	query := "SELECT " + versionColumns + ", " + idx + ", p.res" + columns(len(q.Sort)) + " FROM (SELECT * FROM (" + inner + ") i WHERE " + behind.sql + " ORDER BY " + strings.Join(append(order, "res"), ", ") +
 		" LIMIT ?) p CROSS JOIN resource r ON r.res = p.res CROSS JOIN resource_version v ON v.seq = r.seq ORDER BY " + strings.Join(append(order, "p.res"), ", ")
-	args = append(append(append(keyArgs, args...), behind.args...), q.Limit+1)
+	args = append(append(append(keyArgs, args...), behind.args...), limit)
 	rows, err := f.r.db.Read().QueryContext(f.ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("search %s: %w", q.Type, err)
+		return 0, fmt.Errorf("search %s: %w", q.Type, err)
 	}
 	defer rows.Close()
-	var last []any
 	for rows.Next() {
 		cursor := make([]any, len(q.Sort)+1)
-		dest := make([]any, len(cursor))
+		var idx []byte
+		dest := make([]any, 1+len(cursor))
+		dest[0] = &idx
 		for i := range cursor {
-			dest[(i+1)%len(cursor)] = &cursor[i] // r.res comes first, and last in the cursor
+			dest[1+(i+1)%len(cursor)] = &cursor[i] // p.res comes first, and last in the cursor
 		}
 		rec, err := scanRecord(rows, q.Type, dest...)
 		if err != nil {
-			return fmt.Errorf("search %s: %w", q.Type, about(err, "what the search finds"))
+			return n, fmt.Errorf("search %s: %w", q.Type, about(err, "what the search finds"))
 		}
-		if len(found.Records) == q.Limit {
-			found.Cursor = last
-			break
+		if n++; !fn(rec, cursor, idx) {
+			return n, nil
 		}
-		found.Records, last = append(found.Records, rec), cursor
 	}
-	return about(rows.Err(), "what the search finds")
+	return n, about(rows.Err(), "what the search finds")
 }
 
 func columns(n int) string {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -34,6 +35,7 @@ type where struct {
 	ctx context.Context
 	r   *records
 	err error
+	nth int // reverse chains so far: each has an alias of its own
 }
 
 func (w *where) symbol(text string) int64 {
@@ -187,11 +189,13 @@ func (w *where) led(s *record.Scope, alias string) cond {
 // maxReferred bounds how many resources of a reverse chain are looked at one by one.
 const maxReferred = 5000
 
-// resolved replaces reverse chains that few resources satisfy by the ids that these refer to.
+// resolved replaces reverse chains that few resources satisfy by the ids that these refer to, unless another clause leaves
+// few resources to ask.
 func (w *where) resolved(s record.Scope) []record.Clause {
+	few := slices.ContainsFunc(s.Where, func(c record.Clause) bool { return selectivity(&c) >= rankFew })
 	out := make([]record.Clause, 0, len(s.Where))
 	for _, c := range s.Where {
-		if c.Has != nil && w.err == nil {
+		if c.Has != nil && !few && w.err == nil {
 			ids, ok, err := w.targets(c.Has, s.Type)
 			if err != nil {
 				w.err = err
@@ -233,10 +237,18 @@ func (w *where) targets(h *record.Has, typ string) (ids []record.Match, ok bool,
 	return ids, n <= maxReferred, rows.Err()
 }
 
-// referred returns the condition that some resource of a reverse chain refers to this one.
+// referred returns the condition that some resource of a reverse chain refers to this one: what refers is looked at one
+// by one, which is cheap where few resources are asked.
 func (w *where) referred(h *record.Has, res string) cond {
-	src := w.from(h.Scope, false)
-	inner, args := src.sql()
-	return cond{"EXISTS (SELECT 1 FROM resource o JOIN sx_reference x ON x.id = o.id AND x.type = o.type WHERE o.res = " + res +
-		" AND x.param = ? AND x.res IN (SELECT " + src.res + " FROM " + src.table + " WHERE " + inner + "))", append([]any{w.symbol(h.Param)}, args...)}
+	w.nth++
+	o, x := fmt.Sprintf("o%d", w.nth), fmt.Sprintf("h%d", w.nth)
+	inner := w.each(h.Where, x+".res", " AND ")
+	test := cond{"EXISTS (SELECT 1 FROM resource " + o + " JOIN sx_reference " + x + " ON " + x + ".id = " + o + ".id AND " + x + ".type = " + o + ".type WHERE " + o + ".res = " + res +
+		" AND " + x + ".param = ? AND " + inner.sql, append([]any{w.symbol(h.Param)}, inner.args...)}
+	if h.Patient != "" {
+		test.sql += " AND EXISTS (SELECT 1 FROM chart c WHERE c.comp = ? AND c.owner = ? AND c.type = ? AND c.res = " + x + ".res)"
+		test.args = append(test.args, w.symbol("Patient"), h.Patient, w.symbol(h.Type))
+	}
+	test.sql += ")"
+	return test
 }

@@ -29,6 +29,9 @@ type Backend interface {
 	Version(ctx context.Context, typ, id string, version int64) (Record, error)
 	// History returns versions, deletions too, newest first; none when nothing fits.
 	History(ctx context.Context, q HistoryQuery) ([]Record, error)
+	// Reindex replaces the search rows of up to limit current resources of the type, in an order of its own, behind after
+	// (0 for the first), by what index makes of them. It returns the place of the last one and how many there were.
+	Reindex(ctx context.Context, typ string, after int64, limit int, index func(fhir.Resource) []fhir.Value) (next int64, n int, err error)
 	// Find returns the current, undeleted resources that a query asks for.
 	Find(ctx context.Context, q Query) (Found, error)
 }

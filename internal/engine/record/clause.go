@@ -22,6 +22,15 @@ const maxChain = 8
 type reader struct {
 	scope func(typ string) (patient string, err error)
 	terms func(typ string, prm *fhir.Param, modifier, value string) ([]Match, error)
+
+	params *fhir.Params // nil for those of R4 alone
+}
+
+func (r *reader) param(typ, name string) (*fhir.Param, bool) {
+	if r.params == nil {
+		return fhir.SearchParam(typ, name)
+	}
+	return r.params.Lookup(typ, name)
 }
 
 func (r *reader) clause(typ, key, value string, depth int) (Clause, error) {
@@ -38,7 +47,7 @@ func (r *reader) clause(typ, key, value string, depth int) (Clause, error) {
 	}
 	head, rest, chained := strings.Cut(key, ".")
 	name, modifier, _ := strings.Cut(head, ":")
-	prm, ok := fhir.SearchParam(typ, name)
+	prm, ok := r.param(typ, name)
 	if !ok {
 		return Clause{}, invalid("%q is not a search parameter of %s: %w", name, typ, errUnknown)
 	}
@@ -227,7 +236,7 @@ func (r *reader) has(typ, key, value string, depth int) (Clause, error) {
 	if len(parts) != 4 || !fhir.KnownType(parts[1]) {
 		return Clause{}, invalid("%q is not _has:Type:reference parameter:parameter", key)
 	}
-	prm, ok := fhir.SearchParam(parts[1], parts[2])
+	prm, ok := r.param(parts[1], parts[2])
 	if !ok || prm.Kind != fhir.ParamReference {
 		return Clause{}, invalid("%q is not a reference parameter of %s", parts[2], parts[1])
 	}

@@ -61,7 +61,7 @@ func (c *Clause) Matches(values []fhir.Value) bool {
 	for i := range values {
 		if v := &values[i]; v.Param == param {
 			present = true
-			hit = hit || slices.ContainsFunc(c.Any, func(m Match) bool { return m.matches(v) })
+			hit = hit || slices.ContainsFunc(c.Any, func(m Match) bool { return m.Matches(v) })
 		}
 	}
 	if c.Missing != nil {
@@ -70,11 +70,12 @@ func (c *Clause) Matches(values []fhir.Value) bool {
 	return hit != c.Not
 }
 
-func (m *Match) matches(v *fhir.Value) bool {
+// Matches reports whether a value of the match's kind matches.
+func (m *Match) Matches(v *fhir.Value) bool {
 	switch m.Kind {
 	case fhir.ParamComposite:
 		for i := range m.With {
-			if i >= len(v.Parts) || !m.With[i].matches(&v.Parts[i]) {
+			if i >= len(v.Parts) || !m.With[i].Matches(&v.Parts[i]) {
 				return false
 			}
 		}

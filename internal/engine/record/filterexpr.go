@@ -206,7 +206,7 @@ func (p *filterParser) test() (Clause, error) {
 func (p *filterParser) kind(path string) (fhir.ParamKind, error) {
 	head, rest, chained := strings.Cut(path, ".")
 	name, modifier, _ := strings.Cut(head, ":")
-	prm, ok := fhir.SearchParam(p.typ, name)
+	prm, ok := p.r.param(p.typ, name)
 	if !ok {
 		return "", invalid("_filter: %q is not a search parameter of %s: %w", name, p.typ, errUnknown)
 	}
@@ -218,7 +218,7 @@ func (p *filterParser) kind(path string) (fhir.ParamKind, error) {
 		types = []string{modifier}
 	}
 	for _, typ := range types {
-		if kind, err := (&filterParser{typ: typ}).kind(rest); err == nil {
+		if kind, err := (&filterParser{r: p.r, typ: typ}).kind(rest); err == nil {
 			return kind, nil
 		}
 	}

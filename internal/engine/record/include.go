@@ -94,7 +94,7 @@ func (in *includer) forward(inc include, recs []Record) error {
 		}
 		params := []*fhir.Param{inc.param}
 		if inc.all {
-			params = fhir.SearchParams(r.Type)
+			params = in.s.params.List(r.Type)
 		}
 		for _, prm := range params {
 			if prm.Kind != fhir.ParamReference {
@@ -138,7 +138,7 @@ func (in *includer) backward(inc include, recs []Record) error {
 	}
 	params := []*fhir.Param{inc.param}
 	if inc.all {
-		params = fhir.SearchParams(inc.typ)
+		params = in.s.params.List(inc.typ)
 	}
 	for _, prm := range params {
 		if prm.Kind != fhir.ParamReference {

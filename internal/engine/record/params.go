@@ -113,7 +113,7 @@ func invalid(format string, args ...any) error {
 func (p *plan) addSort(typ, value string) error {
 	for part := range strings.SplitSeq(value, ",") {
 		name, desc := strings.CutPrefix(part, "-")
-		prm, ok := fhir.SearchParam(typ, name)
+		prm, ok := p.reader.param(typ, name)
 		if !ok {
 			return invalid("cannot sort by %q: not a search parameter of %s: %w", name, typ, errUnknown)
 		}
@@ -151,7 +151,7 @@ func (p *plan) addInclude(reverse bool, modifier, value string) error {
 		inc.target = parts[2]
 	}
 	if inc.all = parts[1] == "*"; !inc.all {
-		prm, ok := fhir.SearchParam(parts[0], parts[1])
+		prm, ok := p.reader.param(parts[0], parts[1])
 		if !ok || prm.Kind != fhir.ParamReference {
 			return invalid("%q is not a reference parameter of %s", parts[1], parts[0])
 		}

@@ -73,7 +73,7 @@ func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Va
 
 // reader returns a reader of search parameters that follows references only into what the principal may read.
 func (s *Store) reader(ctx context.Context) *reader {
-	return &reader{scope: func(typ string) (string, error) { return checkRead(ctx, typ) }}
+	return &reader{params: &s.params, scope: func(typ string) (string, error) { return checkRead(ctx, typ) }}
 }
 
 func touched(p Page) []string {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -27,6 +28,10 @@ type Store struct {
 	cfg     Config
 	watch   watch
 	stripes stripes
+
+	params   fhir.Params
+	paramsMu sync.Mutex
+	learned  map[string][]*fhir.Param // by id of the SearchParameter
 }
 
 // New returns a store on its backend.
@@ -164,6 +169,10 @@ func (s *Store) prepare(ctx context.Context, w Write) (Write, error) {
 		err.Faults = faults
 		return w, err
 	}
+	if w.Type == "SearchParameter" {
+		_, err := customParams(w.Resource)
+		return w, err
+	}
 	return w, nil
 }
 
@@ -211,6 +220,9 @@ func (s *Store) attempt(ctx context.Context, writes []Write) (recs []Record, ret
 	for j := range changes {
 		done[j] = changes[j].Record
 		recs[at[j]] = done[j]
+		if err == nil {
+			s.learn(&done[j])
+		}
 	}
 	if err != nil {
 		s.watch.end(nil)
@@ -246,7 +258,7 @@ func (s *Store) change(ctx context.Context, w Write) (c Change, skip bool, err e
 	}
 	stamp(w.Resource, c.Record)
 	c.Record.JSON = fhir.Encode(w.Resource)
-	c.Values = fhir.Index(w.Resource)
+	c.Values = s.params.Index(w.Resource)
 	c.Record.Patients = patients(w.Resource, c.Values)
 	return c, false, nil
 }

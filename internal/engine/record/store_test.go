@@ -19,7 +19,8 @@ import (
 
 type house struct {
 	*record.Store
-	trail *audit.Trail
+	trail   *audit.Trail
+	backend record.Backend
 }
 
 func open(t testing.TB) house {
@@ -30,7 +31,7 @@ func open(t testing.TB) house {
 	}
 	trail := audit.New(audit.Config{Backend: db.Audit()})
 	t.Cleanup(func() { trail.Close(); db.Close() })
-	return house{record.New(record.Config{Backend: db.Records(), Audit: trail}), trail}
+	return house{record.New(record.Config{Backend: db.Records(), Audit: trail}), trail, db.Records()}
 }
 
 func nurse(t testing.TB) context.Context {

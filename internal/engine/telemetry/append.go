@@ -201,6 +201,10 @@ func (s *Store) commitLoop(ctx context.Context) {
 
 func (s *Store) commit(ctx context.Context, data []byte, jobs []job, now int64) {
 	var offset uint64
+	// A checkpoint that the disk cannot keep up with slows the intake, so that a restart never has much to replay.
+	if through := s.keeping.Load(); through != nil && s.bytes.Load()-s.keptBytes.Load() > 2*uint64(s.cfg.CheckpointBytes) {
+		<-*through
+	}
 	if s.fault.Load() == nil {
 		var err error
 		if offset, err = s.cfg.Log.Append(ctx, now, data); err != nil {

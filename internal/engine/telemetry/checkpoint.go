@@ -34,7 +34,7 @@ func (s *Store) keepLoop(ctx context.Context) {
 }
 
 // Checkpoint makes the series durable by themselves up to what is applied, notes the offset with them and forgets the
-// log before it, except for what Recent may still ask for. The store does it by itself; a backup may call it too.
+// log before it, except for what Recent may still ask for. The store does it by itself.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	s.keepMu.Lock()
 	defer s.keepMu.Unlock()
@@ -45,6 +45,17 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 		s.cfg.Logger.Warn("summaries were not made and are tried again", "error", err)
 	}
 	return nil
+}
+
+// Freeze writes a checkpoint and calls fn while neither series nor log forget anything, for a copy of both: first the
+// series, then the log, which then covers what the series do not have yet. Reports are taken and acknowledged meanwhile.
+func (s *Store) Freeze(ctx context.Context, fn func() error) error {
+	s.keepMu.Lock()
+	defer s.keepMu.Unlock()
+	if err := s.keep(ctx); err != nil {
+		return err
+	}
+	return fn()
 }
 
 // Retain does one bounded step of retention. The store does it by itself after each checkpoint.
@@ -59,6 +70,12 @@ func (s *Store) keep(ctx context.Context) error {
 	offset := s.applied()
 	now := s.cfg.Now()
 	if offset > s.checkpoint.Load() {
+		through := make(chan struct{})
+		s.keeping.Store(&through)
+		defer func() {
+			s.keeping.Store(nil)
+			close(through)
+		}()
 		for _, sh := range s.shards {
 			if err := sh.save(ctx, now.UnixNano()); err != nil {
 				return err
@@ -110,6 +127,20 @@ func (s *Store) Recent(ctx context.Context, since time.Time, fn func(*vigil.Repo
 		s.quarantined.Add(uint64(damaged))
 		return err
 	})
+}
+
+// Newest returns when the newest report that the log holds was committed, by the server's clock; zero when it holds none.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	stats := s.cfg.Log.Stats()
+	if stats.Next <= stats.First {
+		return time.Time{}, nil
+	}
+	var newest time.Time
+	err := s.cfg.Log.Read(ctx, stats.Next-1, func(rec Record) error {
+		newest = at(rec.At)
+		return nil
+	})
+	return newest, err
 }
 
 // Erase removes everything kept about the subject: series, waveforms, events, last values and what the log still holds,

@@ -22,7 +22,7 @@ type Config struct {
 	Shards          int           // goroutines that apply reports; default 2
 	Retention       time.Duration // how far back Recent reaches; default 24 h, at least 1 h
 	CheckpointEvery time.Duration // default 1 min
-	CheckpointBytes int64         // of log since the last checkpoint, default 32 MB: bounds the replay at start
+	CheckpointBytes int64         // of log since the last checkpoint, default 32 MB; at twice that commits wait for the checkpoint: bounds the replay at start
 	// Policy says how long what is kept while no administrator has decided; nil keeps everything.
 	Policy Policy
 	// ClockTrust is how long the clock must run on before retention believes that days have gone by at once; default 6 h.
@@ -84,7 +84,8 @@ type Store struct {
 	keeper     sync.WaitGroup
 	stopKeeper chan struct{}
 	due        chan struct{}
-	keepMu     sync.Mutex // one checkpoint, step of retention or erasure at a time
+	keeping    atomic.Pointer[chan struct{}] // closed when the checkpoint that runs is through
+	keepMu     sync.Mutex                    // one checkpoint, step of retention or erasure at a time
 
 	policy    atomic.Pointer[PolicyState]
 	floors    floors
@@ -172,6 +173,9 @@ func (s *Store) replay(ctx context.Context) error {
 	if checkpoint >= stats.Next { // another log than the one the series were written from
 		s.cfg.Logger.Warn("telemetry log is behind the series; replaying all of it", "checkpoint", checkpoint, "next", stats.Next)
 		checkpoint = 0
+		if err := s.forgetCheckpoint(ctx); err != nil {
+			return err
+		}
 	}
 	work := s.scratches.Get().(*scratch)
 	defer s.scratches.Put(work)
@@ -205,6 +209,15 @@ func (s *Store) replay(ctx context.Context) error {
 		sh.applied.Store(stats.Next - 1)
 	}
 	return nil
+}
+
+// forgetCheckpoint makes durable that the series cover nothing of this log: after a crash its offsets may have passed those
+// of the log before.
+func (s *Store) forgetCheckpoint(ctx context.Context) error {
+	if err := s.cfg.Series.Write(ctx, []Entry{{keyCheckpoint, make([]byte, 8)}}); err != nil {
+		return err
+	}
+	return s.cfg.Series.Flush(ctx)
 }
 
 func (s *Store) readCheckpoint(ctx context.Context) (uint64, error) {

@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -261,6 +261,80 @@ func keysetPages(t *testing.T, b record.Backend) {
 		if len(got) != 20 || got[19] != "o07" {
 			t.Errorf("desc %v: %v", desc, got)
 		}
+	}
+}
+
+// broadClauses asks for values that thousands of resources have, beside another clause and in every order.
+func broadClauses(t *testing.T, b record.Backend) {
+	const n = 2600
+	var changes []record.Change
+	for i := range n {
+		v := fhir.Value{Param: "Observation.value-quantity", Kind: fhir.ParamQuantity, Min: float64(i), Max: float64(i), System: "u", Code: "kg"}
+		date := fhir.Value{Param: "Observation.date", Kind: fhir.ParamDate, Low: int64(i * 7 % n), High: int64(i*7%n) + 1}
+		changes = append(changes, change("Observation", fmt.Sprintf("o%04d", i), 1, nil, token([]string{"a", "b"}[i%2]), v, date))
+	}
+	apply(t, b, changes...)
+	over := record.Clause{Param: "Observation.value-quantity", Kind: fhir.ParamQuantity, Any: []record.Match{{Op: record.OpGt, HasSystem: true, Value: fhir.Value{Kind: fhir.ParamQuantity, Min: 299.5, Max: 300.5, System: "u", Code: "kg"}}}}
+	other := over
+	other.Any = []record.Match{{Op: record.OpGt, HasSystem: true, Value: fhir.Value{Kind: fhir.ParamQuantity, Min: 299.5, Max: 300.5, System: "else", Code: "kg"}}}
+	for name, c := range map[string]struct {
+		where []record.Clause
+		want  int
+	}{"WithCode": {append(byCode("a").Where, over), 1149}, "Alone": {[]record.Clause{over}, 2299}, "OtherSystem": {append(byCode("a").Where, other), 0}} {
+		for _, sort := range [][]record.Sort{nil, {{Param: "Observation.date", Kind: fhir.ParamDate, Desc: true}}} {
+			q := record.Query{Type: "Observation", Where: c.where, Sort: sort, Limit: 400, Total: -1}
+			seen := map[string]bool{}
+			for {
+				found, err := b.Find(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found.Total != c.want {
+					t.Errorf("%s: total %d, want %d", name, found.Total, c.want)
+				}
+				for _, r := range found.Records {
+					seen[r.ID] = true
+				}
+				if q.After = found.Cursor; q.After == nil {
+					break
+				}
+			}
+			if len(seen) != c.want {
+				t.Errorf("%s sorted %v: %d resources, want %d", name, sort != nil, len(seen), c.want)
+			}
+		}
+	}
+}
+
+func reindex(t *testing.T, b record.Backend) {
+	for i := range 5 {
+		apply(t, b, change("Observation", fmt.Sprint("o", i), 1, []string{"sara"}, token("a")))
+	}
+	gone := change("Observation", "o4", 2, []string{"sara"})
+	gone.Record.Deleted = true
+	apply(t, b, gone, change("Patient", "p", 1, nil))
+	index := func(r fhir.Resource) []fhir.Value { return []fhir.Value{token("b-" + r.ID())} }
+	var after int64
+	total := 0
+	for {
+		next, n, err := b.Reindex(t.Context(), "Observation", after, 3, index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		after, total = next, total+n
+	}
+	if total != 4 {
+		t.Errorf("%d resources, want the 4 that are there", total)
+	}
+	want(t, find(t, b, byCode("a")))
+	want(t, find(t, b, byCode("b-o2")), "o2")
+	want(t, find(t, b, byCode("b-o4")))
+	want(t, find(t, b, record.Query{Type: "Observation", Patient: "sara", Limit: 10}), "o0", "o1", "o2", "o3")
+	if cur, err := b.Current(t.Context(), "Observation", "o2"); err != nil || cur.Version != 1 {
+		t.Errorf("version %d after reindexing, %v", cur.Version, err)
 	}
 }
 
