@@ -38,6 +38,8 @@ type Config struct {
 	Backup    BackupConfig          `yaml:"backup"`
 	Log       LogConfig             `yaml:"log"`
 
+	Subscriptions SubscriptionsConfig `yaml:"subscriptions"`
+
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
 	Version string `yaml:"-"`
@@ -93,6 +95,12 @@ type SMTPConfig struct {
 type WebhookConfig struct {
 	Secret string            `yaml:"secret"`
 	To     map[string]string `yaml:"to"` // Practitioner/<id>, role, or "*" → URL
+}
+
+// SubscriptionsConfig bounds where FHIR Subscriptions deliver to.
+type SubscriptionsConfig struct {
+	RestHook []string `yaml:"rest_hook"` // URLs below which endpoints lie; empty allows https outside the network only
+	Base     string   `yaml:"base"`      // URL of the FHIR door as receivers reach it, such as https://vigil.example:8443/fhir
 }
 
 // OutletsConfig is where telemetry is sent on to.

@@ -170,7 +170,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	d.backupRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
-	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Intake: measurements{d.engines}, Subscriptions: d.engines.Subscriptions, BindingToken: d.bindingToken, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
 	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))
 	}))
@@ -180,6 +180,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.Handle("/ingest/", d.rest.Handler())
 	mux.Handle("/ingest", d.rest.Handler())
 	mux.HandleFunc("/mqtt", d.mqttSocket)
+	mux.Handle("GET "+socketPath, d.engines.Socket)
 	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(newMetrics(d.engines), promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", d.readyz)

@@ -131,13 +131,13 @@ func (e *Engines) openPost(cfg Config) error {
 		}
 		channels["webhook"] = hook
 	}
-	if len(cfg.SMTP.To) > 0 {
+	if cfg.SMTP.Host != "" || len(cfg.SMTP.To) > 0 {
 		s := cfg.SMTP
 		mail, err := smtp.New(smtp.Config{Host: s.Host, Port: s.Port, From: s.From, Login: s.Login, Password: s.Password, Plain: s.Plain, Link: s.Link})
 		if err != nil {
 			return err
 		}
-		channels["email"] = mail
+		channels["email"], e.mail = mail, mail
 	}
 	e.Post = notify.NewPost(notify.Config{
 		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,
@@ -178,6 +178,22 @@ func (i intake) Admit(connected vigil.DeviceID, batch bool, devices ...vigil.Dev
 
 // Accept implements protocol.Intake.
 func (i intake) Accept(m ingest.Message, done func(error)) { i.e.Ingest.Accept(m, done) }
+
+// measurements are what the FHIR door writes: they are acknowledged once they can be read again.
+type measurements struct{ e *Engines }
+
+// AcceptCoded implements fhirapi.Intake.
+func (m measurements) AcceptCoded(ctx context.Context, reports []*vigil.Report) error {
+	if err := m.e.Ingest.AcceptCoded(ctx, reports); err != nil {
+		return err
+	}
+	return m.e.Telemetry.Settle(ctx)
+}
+
+// Usable implements fhirapi.Intake.
+func (m measurements) Usable(metric vigil.Metric, value float64, at int64) bool {
+	return m.e.Ingest.Usable(metric, value, at)
+}
 
 // trimPort returns the host of host:port.
 func trimPort(host string) string {

@@ -47,11 +47,31 @@ func (s series) Query(_ context.Context, q telemetry.Query) (out []telemetry.Lin
 			}
 		}
 		if q.Points == 1 && len(l.Points) > 0 {
-			l.Points = []telemetry.Point{{Count: len(l.Points)}}
+			one := telemetry.Point{Count: len(l.Points), Min: l.Points[0].Mean, Max: l.Points[0].Mean}
+			for _, p := range l.Points {
+				one.Min, one.Max = min(one.Min, p.Mean), max(one.Max, p.Mean)
+			}
+			l.Points = []telemetry.Point{one}
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+func (s series) Subjects(context.Context) (out []vigil.Subject) {
+	for name := range s {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s series) Waveforms(context.Context, vigil.Subject) ([]telemetry.WaveInfo, error) {
+	return nil, nil
+}
+
+func (s series) IterateWaveform(context.Context, vigil.SeriesKey, time.Time, time.Time, func(vigil.Waveform) error) error {
+	return nil
 }
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)

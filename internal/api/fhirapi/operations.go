@@ -41,6 +41,9 @@ func operations() []operation {
 		{name: "$meta", at: onSystem | onType | onInstance, spec: spec + "Resource-meta", run: (*door).meta},
 		{name: "$meta-add", at: onInstance, writes: true, spec: spec + "Resource-meta-add", run: (*door).metaAdd},
 		{name: "$meta-delete", at: onInstance, writes: true, spec: spec + "Resource-meta-delete", run: (*door).metaDelete},
+		{name: "$status", at: onInstance, types: []string{"Subscription"}, spec: backport + "status", run: (*door).subscriptionStatus},
+		{name: "$events", at: onInstance, types: []string{"Subscription"}, spec: backport + "events", run: (*door).subscriptionEvents},
+		{name: "$get-ws-binding-token", at: onInstance, types: []string{"Subscription"}, spec: backport + "get-ws-binding-token", run: (*door).bindingToken},
 		{name: "$reindex", at: onSystem | onType | onInstance, writes: true, spec: "urn:vigil:operation:reindex", run: (*door).reindex},
 		{name: "$validate", at: onType | onInstance, spec: spec + "Resource-validate", run: (*door).validate},
 	}
