@@ -22,6 +22,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -50,6 +51,7 @@ type Engines struct {
 	App       *notify.App
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
 	limits    *sqlite.Limits
@@ -174,7 +176,10 @@ func (e *Engines) openDevices(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("open registry: %w", err)
 	}
-	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers})
+	if err := e.openGate(cfg); err != nil {
+		return err
+	}
+	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers, Gate: e.Gate})
 	return nil
 }
 
@@ -302,6 +307,8 @@ func (e *Engines) parts() []part {
 			return nil
 		}},
 		{"ingest", e.Ingest.Run},
+		{"gate", e.Gate.Run},
+		{"quotas", e.watchQuotas},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},

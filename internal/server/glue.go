@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/census"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -163,6 +164,16 @@ func (i intake) Authenticate(id vigil.DeviceID, token string) error {
 // MaySpeakFor implements protocol.Intake.
 func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool {
 	return i.e.Devices.MaySpeakFor(connected, other)
+}
+
+// Pace implements protocol.Intake.
+func (i intake) Pace(connected vigil.DeviceID, messages, bytes int) time.Duration {
+	return i.e.Gate.Pace(connected, gate.Cost{Messages: messages, Bytes: bytes})
+}
+
+// Admit implements protocol.Intake.
+func (i intake) Admit(connected vigil.DeviceID, batch bool, devices ...vigil.DeviceID) error {
+	return i.e.Gate.Admit(connected, batch, devices...)
 }
 
 // Accept implements protocol.Intake.
