@@ -32,7 +32,7 @@ import (
 type Backups struct {
 	cfg       Config
 	db        *sqlite.DB
-	logStore  *pebble.Log
+	logStore  telemetry.Log
 	series    *pebble.Series
 	telemetry *telemetry.Store
 	audit     *audit.Trail
@@ -110,13 +110,7 @@ func (b *Backups) take(ctx context.Context) (s *snapshot, err error) {
 	if err = b.db.Snapshot(ctx, filepath.Join(s.dir, "records.db")); err != nil {
 		return s, err
 	}
-	err = b.telemetry.Freeze(ctx, func() error {
-		if err := b.series.Snapshot(filepath.Join(s.dir, "series")); err != nil {
-			return err
-		}
-		return b.logStore.Snapshot(filepath.Join(s.dir, "log"))
-	})
-	if err != nil {
+	if err = b.copyTelemetry(ctx, s.dir); err != nil {
 		return s, fmt.Errorf("copy telemetry: %w", err)
 	}
 	s.TelemetryAt = time.Now().UTC()
@@ -128,6 +122,44 @@ func (b *Backups) take(ctx context.Context) (s *snapshot, err error) {
 	}
 	s.Bytes, err = archive.Size(s.dir)
 	return s, err
+}
+
+// copyTelemetry copies series and log. A log elsewhere, on NATS, stays there: then the series are complete without it, and an
+// empty log goes into the copy.
+func (b *Backups) copyTelemetry(ctx context.Context, dir string) error {
+	log, here := b.logStore.(interface{ Snapshot(dir string) error })
+	if !here {
+		if err := b.caughtUp(ctx); err != nil {
+			return err
+		}
+	}
+	return b.telemetry.Freeze(ctx, func() error {
+		if err := b.series.Snapshot(filepath.Join(dir, "series")); err != nil {
+			return err
+		}
+		if here {
+			return log.Snapshot(filepath.Join(dir, "log"))
+		}
+		empty, err := pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{})
+		if err != nil {
+			return err
+		}
+		return empty.Close()
+	})
+}
+
+// caughtUp waits until the series have what was acknowledged before the call.
+func (b *Backups) caughtUp(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := b.telemetry.Health().LogPosition; b.telemetry.Health().Applied < until; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (s *snapshot) close() error {
@@ -205,16 +237,18 @@ func inspect(ctx context.Context, dir string, at time.Time) (out backup.Content,
 	defer func() { err = errors.Join(err, os.RemoveAll(check)) }()
 	for _, name := range []string{"log", "series"} {
 		never := func(name string) bool { return strings.HasSuffix(name, ".sst") } // changes
-		if err := copyTree(filepath.Join(dir, name), filepath.Join(check, name), never); err != nil {
+		if err := copyTree(filepath.Join(dir, name), filepath.Join(check, name), never); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return out, err
 		}
 	}
 	e := &Engines{logger: slog.New(slog.DiscardHandler)}
 	defer func() { err = errors.Join(err, e.close()) }()
 	small := pebble.Options{CacheSize: 8 << 20, MemTable: 8 << 20}
-	if e.log, err = pebble.OpenLog(filepath.Join(check, "log"), small); err != nil {
+	log, err := pebble.OpenLog(filepath.Join(check, "log"), small)
+	if err != nil {
 		return out, err
 	}
+	e.log = log
 	if e.series, err = pebble.OpenSeries(filepath.Join(check, "series"), small); err != nil {
 		return out, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -30,11 +31,15 @@ type Config struct {
 
 	Devices   string                `yaml:"devices"`   // directory with the site's own device profiles
 	Retention map[string]KeepConfig `yaml:"retention"` // class of telemetry → how long it is kept; see telemetry.DefaultPolicy
+	Quotas    QuotasConfig          `yaml:"quotas"`
 	SMTP      SMTPConfig            `yaml:"smtp"`
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`
 	Import    ImportConfig          `yaml:"import"`
 	Backup    BackupConfig          `yaml:"backup"`
+	Log       LogConfig             `yaml:"log"`
+
+	Subscriptions SubscriptionsConfig `yaml:"subscriptions"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -98,9 +103,28 @@ type ImportConfig struct {
 	Hosts []string `yaml:"hosts"` // with their ports where these are not the usual ones; none: files come with the request only
 }
 
+// SubscriptionsConfig bounds where FHIR Subscriptions deliver to.
+type SubscriptionsConfig struct {
+	RestHook []string `yaml:"rest_hook"` // URLs below which endpoints lie; empty allows https outside the network only
+	Base     string   `yaml:"base"`      // URL of the FHIR door as receivers reach it, such as https://vigil.example:8443/fhir
+}
+
 // OutletsConfig is where telemetry is sent on to.
 type OutletsConfig struct {
 	RemoteWrite RemoteWriteConfig `yaml:"remote_write"`
+}
+
+// LogConfig is where the telemetry log is kept; without a URL in the data directory.
+type LogConfig struct {
+	URL         string `yaml:"url"`         // nats://host:4222, several separated by commas
+	Stream      string `yaml:"stream"`      // default VIGIL_LOG
+	Replicas    int    `yaml:"replicas"`    // 1, 3 or 5, default 1
+	Credentials string `yaml:"credentials"` // file made by nsc
+	CA          string `yaml:"ca"`          // file with the authority of the servers' certificates
+}
+
+func (c LogConfig) jetstream() jetstream.Config {
+	return jetstream.Config{URL: c.URL, Stream: c.Stream, Replicas: c.Replicas, Credentials: c.Credentials, CA: c.CA, Name: "vigil"}
 }
 
 // BackupConfig is where backups are made by themselves; without a directory none are.

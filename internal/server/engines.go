@@ -13,6 +13,8 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
+	"github.com/vigil-health/vigil/internal/api/socketapi"
+	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -20,19 +22,21 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
 // Engines is what the house does, on its embedded stores.
 type Engines struct {
 	db        *sqlite.DB
-	log       *pebble.Log
+	log       telemetry.Log
 	series    *pebble.Series
 	logger    *slog.Logger
 	Audit     *audit.Trail
@@ -47,12 +51,17 @@ type Engines struct {
 	App       *notify.App
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
 	limits    *sqlite.Limits
+	mail      notify.Channel // nil without a mail server
 	Outlets   []outlet
-	Backups   *Backups
-	stopped   bool
+
+	Subscriptions *subscription.Desk
+	Socket        *socketapi.Socket
+	Backups       *Backups
+	stopped       bool
 }
 
 // openEngines opens the stores and builds the engines on them, lower ones first.
@@ -92,7 +101,7 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	if reason := e.db.Health().Reason; reason != "" {
 		e.logger.Error("records.damaged", "reason", reason)
 	}
-	if e.log, err = pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: e.logger}); err != nil {
+	if err = e.openLog(ctx, cfg); err != nil {
 		return err
 	}
 	if e.series, err = pebble.OpenSeries(cfg.path("series"), pebble.Options{Logger: e.logger}); err != nil {
@@ -100,6 +109,22 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	e.Audit = audit.New(audit.Config{Backend: e.db.Audit(), Now: time.Now})
 	return e.openTelemetry(ctx, cfg)
+}
+
+// openLog opens the telemetry log: in the data directory, or on NATS when its servers are named.
+func (e *Engines) openLog(ctx context.Context, cfg Config) error {
+	if cfg.Log.URL == "" {
+		log, err := pebble.OpenLog(cfg.path("log"), pebble.Options{Logger: e.logger})
+		if err == nil {
+			e.log = log
+		}
+		return err
+	}
+	log, err := jetstream.OpenLog(ctx, cfg.Log.jetstream())
+	if err == nil {
+		e.log = log
+	}
+	return err
 }
 
 func (e *Engines) openTelemetry(ctx context.Context, cfg Config) error {
@@ -151,7 +176,10 @@ func (e *Engines) openDevices(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("open registry: %w", err)
 	}
-	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers})
+	if err := e.openGate(cfg); err != nil {
+		return err
+	}
+	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers, Gate: e.Gate})
 	return nil
 }
 
@@ -195,6 +223,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	if err := e.openSubscriptions(cfg, e.mail); err != nil {
+		return err
+	}
 	e.Outlets, err = e.outlets(cfg)
 	return err
 }
@@ -276,9 +307,15 @@ func (e *Engines) parts() []part {
 			return nil
 		}},
 		{"ingest", e.Ingest.Run},
+		{"gate", e.Gate.Run},
+		{"quotas", e.watchQuotas},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"subscriptions", func(ctx context.Context) error {
+			defer e.Socket.Close()
+			return e.Subscriptions.Run(ctx)
+		}},
 		{"rules", func(ctx context.Context) error {
 			t := time.NewTicker(time.Second)
 			defer t.Stop()

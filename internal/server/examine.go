@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -22,7 +23,7 @@ type Finding struct {
 
 // Examine looks at an installation that is not running: the directory, its space, the stores. It changes nothing that
 // a start would not.
-func Examine(_ context.Context, cfg Config) ([]Finding, error) {
+func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	var out []Finding
 	add := func(name string, ok bool, format string, args ...any) {
 		out = append(out, Finding{Name: name, OK: ok, Text: fmt.Sprintf(format, args...)})
@@ -47,12 +48,17 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 		_, err := remotewrite.New(remotewrite.Config{URL: c.URL, Labels: c.Labels})
 		add("remote_write", err == nil, "%s", outletFinding(err))
 	}
-	if c := cfg.Backup; c.To != "" {
+	if cfg.Backup.To != "" {
 		ok, text := examineBackups(cfg)
 		add("backup", ok, "%s", text)
 	}
 	free := diskFree(cfg.Data)
 	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
+	most := openFiles()
+	add("files", most >= wantFiles, "%s", filesFinding(most))
+	if _, err := cfg.quotas(); err != nil {
+		add("quotas", false, "%s", vigil.Message(err))
+	}
 	if policy, err := cfg.policy(); err != nil {
 		add("retention", false, "%s", vigil.Message(err))
 	} else {
@@ -66,13 +72,8 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 		add("records", ok, "%s", text)
 		db.Close()
 	}
-	log, err := pebble.OpenLog(cfg.path("log"), pebble.Options{})
-	if err != nil {
-		add("log", false, "the telemetry log cannot be opened: %v", err)
-	} else {
-		add("log", true, "the telemetry log opens")
-		log.Close()
-	}
+	ok, text := examineLog(ctx, cfg)
+	add("log", ok, "%s", text)
 	series, err := pebble.OpenSeries(cfg.path("series"), pebble.Options{})
 	if err != nil {
 		add("series", false, "the series store cannot be opened: %v", err)
@@ -81,6 +82,16 @@ func Examine(_ context.Context, cfg Config) ([]Finding, error) {
 		series.Close()
 	}
 	return out, nil
+}
+
+// wantFiles is enough for ten thousand connections beside the stores.
+const wantFiles = 16_384
+
+func filesFinding(most uint64) string {
+	if most >= wantFiles {
+		return fmt.Sprintf("%d files may be open; every connection is one", most)
+	}
+	return fmt.Sprintf("only %d files may be open, and every connection is one: with more than about %d devices the rest cannot connect. Set LimitNOFILE=65536 in the systemd unit, or ulimit -Hn", most, max(int(most)-512, 0))
 }
 
 // examineRecords reads every page of the record store: SQLite checks its trees, the store its seals.
@@ -109,4 +120,18 @@ func examineBackups(cfg Config) (ok bool, text string) {
 		return true, fmt.Sprintf("there is no backup in %s yet; a running Vigil makes one every %s", cfg.Backup.To, cfg.Backup.Every)
 	}
 	return true, fmt.Sprintf("the newest of %d backups in %s was made %s", len(list), cfg.Backup.To, list[0].At.Format(time.RFC3339))
+}
+
+// examineLog opens the telemetry log where it is kept.
+func examineLog(ctx context.Context, cfg Config) (ok bool, text string) {
+	e := &Engines{logger: slog.New(slog.DiscardHandler)}
+	if err := e.openLog(ctx, cfg); err != nil {
+		return false, fmt.Sprintf("the telemetry log cannot be opened: %s", vigil.Message(err))
+	}
+	defer e.close() //nolint:errcheck // nothing was written
+	if cfg.Log.URL == "" {
+		return true, "the telemetry log opens"
+	}
+	s := e.log.Stats()
+	return true, fmt.Sprintf("NATS answers and has the telemetry log, records %d to %d; its servers must run with sync_interval: always", s.First, s.Next-1)
 }

@@ -369,41 +369,41 @@ func (x *exporter) live(ctx context.Context, params url.Values) error {
 	if d.cfg.Telemetry == nil {
 		return nil
 	}
-	for _, s := range d.cfg.Telemetry.Subjects(ctx) {
-		if x.ask.OnlyPatients && !s.IsPatient() || x.ask.Patients != nil && !slices.Contains(x.ask.Patients, s.ID()) {
-			continue
-		}
-		ask := cloned(params)
-		ask.Add("subject", string(s))
-		v, err := d.telemetrySearch(ctx, ask, "")
-		if err != nil || v == nil || v.subject != s {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := x.subject(ctx, v); err != nil {
+	v, err := d.telemetrySearch(ctx, params, "")
+	if err != nil || v == nil {
+		return err
+	}
+	v.order = byTime()
+	v.subjects = slices.DeleteFunc(v.subjects, func(s vigil.Subject) bool {
+		return x.ask.OnlyPatients && !s.IsPatient() || x.ask.Patients != nil && !slices.Contains(x.ask.Patients, s.ID())
+	})
+	if len(v.subjects) == 0 {
+		return nil
+	}
+	list, err := v.streams(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if err := x.subject(ctx, s); err != nil {
 			return err
 		}
-		if err := d.noteVitals(ctx, s, "export"); err != nil {
+		if err := d.noteVitals(ctx, s.subject, "export"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (x *exporter) subject(ctx context.Context, v *vitals) error {
-	for more := true; more; {
-		if err := ctx.Err(); err != nil {
+func (x *exporter) subject(ctx context.Context, s *stream) error {
+	for !s.done() {
+		s.v.left = maxSamples // bounds a page, not a file
+		if err := s.fill(ctx, exportPage); err != nil {
 			return err
 		}
-		var found []fhir.Resource
-		var err error
-		if found, more, err = v.collect(ctx, exportPage); err != nil {
-			return err
-		}
-		for _, res := range found {
-			if !x.first(res.ID()) {
+		for i := range s.buf {
+			res := s.buf[i].res
+			if !x.first(s.buf[i].ID) {
 				continue
 			}
 			if p := x.projection("Observation"); p != nil {
@@ -413,6 +413,7 @@ func (x *exporter) subject(ctx context.Context, v *vitals) error {
 				return err
 			}
 		}
+		s.buf = nil
 	}
 	return nil
 }

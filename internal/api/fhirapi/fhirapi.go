@@ -20,26 +20,35 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir/conformance"
 )
 
-// Telemetry is what the door asks of the telemetry store; every method checks access.
+// Telemetry is what the door asks of the telemetry store, whose documentation holds. Every method checks access.
 type Telemetry interface {
-	// Subjects returns whom the store knows telemetry of, as far as the principal may see them.
+	// Subjects returns whom there is telemetry of.
 	Subjects(ctx context.Context) []vigil.Subject
 	// Last returns the newest value of every series of the subjects.
 	Last(ctx context.Context, subjects ...vigil.Subject) ([]telemetry.Value, error)
 	// Query returns numerics of one subject; Points 1 returns one bucket a metric with its count.
 	Query(ctx context.Context, q telemetry.Query) ([]telemetry.Line, error)
+	// Waveforms returns the waveforms that a subject has.
+	Waveforms(ctx context.Context, s vigil.Subject) ([]telemetry.WaveInfo, error)
+	// IterateWaveform calls fn with the blocks of one waveform that overlap [from, to), in order.
+	IterateWaveform(ctx context.Context, key vigil.SeriesKey, from, to time.Time, fn func(vigil.Waveform) error) error
 }
 
-// Config is what the door needs. Telemetry, Audit, Log and Bulk may be nil.
+// Config is what the door needs. Telemetry, Intake, Audit, Log and Bulk may be nil.
 type Config struct {
 	Records   *record.Store
 	Telemetry Telemetry
-	Audit     *audit.Trail
-	Base      func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
-	Version   string                       // of the software
-	Now       func() time.Time
-	Log       *slog.Logger
-	Bulk      *Bulk // without it there is no $export and $import
+	Intake    Intake // nil: Observations that are written stay records
+	// Subscriptions may be nil: then nobody is told of anything. BindingToken lets one WebSocket be bound to a Subscription
+	// and says where; nil when there is none.
+	Subscriptions Subscriptions
+	BindingToken  func(r *http.Request, id string) (token string, expires time.Time, at string, err error)
+	Audit         *audit.Trail
+	Base          func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
+	Version       string                       // of the software
+	Now           func() time.Time
+	Log           *slog.Logger
+	Bulk          *Bulk // without it there is no $export and $import
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.

@@ -25,13 +25,6 @@ import (
 // series is a telemetry store of ten lines: points by subject and metric.
 type series map[vigil.Subject]map[vigil.Metric][]telemetry.Point
 
-func (s series) Subjects(context.Context) (out []vigil.Subject) {
-	for sub := range s {
-		out = append(out, sub)
-	}
-	return out
-}
-
 func (s series) Last(_ context.Context, subjects ...vigil.Subject) (out []telemetry.Value, err error) {
 	for _, sub := range subjects {
 		for m, ps := range s[sub] {
@@ -64,6 +57,22 @@ func (s series) Query(_ context.Context, q telemetry.Query) (out []telemetry.Lin
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+func (s series) Subjects(context.Context) (out []vigil.Subject) {
+	for name := range s {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s series) Waveforms(context.Context, vigil.Subject) ([]telemetry.WaveInfo, error) {
+	return nil, nil
+}
+
+func (s series) IterateWaveform(context.Context, vigil.SeriesKey, time.Time, time.Time, func(vigil.Waveform) error) error {
+	return nil
 }
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)

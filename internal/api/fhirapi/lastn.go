@@ -2,6 +2,7 @@ package fhirapi
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,23 @@ import (
 	"github.com/vigil-health/vigil/coding"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
+
+// dated is an Observation with its time in Unix nanoseconds.
+type dated struct {
+	key int64
+	res fhir.Resource
+}
+
+// latest is when a stored Observation was at the latest, by its own time.
+func latest(res fhir.Resource) int64 {
+	key := int64(math.MinInt64)
+	if p, ok := fhir.SearchParam("Observation", "date"); ok {
+		for _, val := range p.Values(res) {
+			key = max(key, nanos(val.Low))
+		}
+	}
+	return key
+}
 
 // The bounds of $lastn.
 const (
@@ -47,18 +65,18 @@ func (d *door) lastN(r *http.Request, c call) (answer, error) {
 }
 
 // newestOf returns the newest Observations of each code, the codes in alphabetical order, the newest first.
-func (d *door) newestOf(ctx context.Context, params url.Values, limit int) ([]item, error) {
-	groups := map[string][]item{}
+func (d *door) newestOf(ctx context.Context, params url.Values, limit int) ([]dated, error) {
+	groups := map[string][]dated{}
 	if err := d.newestStored(ctx, params, limit, groups); err != nil {
 		return nil, err
 	}
 	if err := d.newestLive(ctx, params, limit, groups); err != nil {
 		return nil, err
 	}
-	var out []item
+	var out []dated
 	for _, name := range sortedKeys(groups) {
 		g := groups[name]
-		slices.SortStableFunc(g, func(a, b item) int {
+		slices.SortStableFunc(g, func(a, b dated) int {
 			switch {
 			case a.key > b.key:
 				return -1
@@ -81,7 +99,7 @@ func sortedKeys[T any](m map[string]T) []string {
 	return out
 }
 
-func (d *door) newestStored(ctx context.Context, params url.Values, limit int, groups map[string][]item) error {
+func (d *door) newestStored(ctx context.Context, params url.Values, limit int, groups map[string][]dated) error {
 	ask := cloned(params)
 	ask.Set("_sort", "-date")
 	ask.Set("_count", "200")
@@ -97,7 +115,7 @@ func (d *door) newestStored(ctx context.Context, params url.Values, limit int, g
 			}
 			name := codeName(res)
 			if len(groups[name]) < limit {
-				groups[name] = append(groups[name], item{storedKey(res, "-date"), res})
+				groups[name] = append(groups[name], dated{latest(res), res})
 			}
 		}
 		if ask = page.Next; ask == nil {
@@ -122,12 +140,12 @@ func codeName(res fhir.Resource) string {
 }
 
 // newestLive looks metric by metric, so that one that is rare is found behind thousands of another.
-func (d *door) newestLive(ctx context.Context, params url.Values, limit int, groups map[string][]item) error {
+func (d *door) newestLive(ctx context.Context, params url.Values, limit int, groups map[string][]dated) error {
 	v, err := d.telemetrySearch(ctx, params, "")
 	if err != nil || v == nil {
 		return err
 	}
-	last, err := d.cfg.Telemetry.Last(ctx, v.subject)
+	last, err := d.cfg.Telemetry.Last(ctx, v.subjects...)
 	if err != nil {
 		return err
 	}
@@ -137,25 +155,52 @@ func (d *door) newestLive(ctx context.Context, params url.Values, limit int, gro
 		if sys, ok := systolicOf(m); ok {
 			m = sys // found with it
 		}
-		if done[m] || v.metrics != nil && !slices.Contains(v.metrics, m) {
+		if done[m] || len(v.metrics) > 0 && !slices.Contains(v.metrics, m) {
 			continue
 		}
 		done[m] = true
 		one := *v
-		one.metrics = []vigil.Metric{m}
+		one.metrics, one.waves = []vigil.Metric{m}, nil
 		if dia, ok := diastolicOf(m); ok {
 			one.metrics = append(one.metrics, dia)
 		}
-		found, _, err := one.collect(ctx, limit)
+		found, err := one.newest(ctx, limit)
 		if err != nil {
 			return err
 		}
-		for i, res := range found {
-			if k, ok := parseVitalID(res.ID()); ok && i < limit {
+		for _, res := range found {
+			if k, ok := parseVitalID(res.ID()); ok {
 				name := codeName(res)
-				groups[name] = append(groups[name], item{k.time, res})
+				groups[name] = append(groups[name], dated{k.time, res})
 			}
 		}
 	}
-	return d.noteVitals(ctx, v.subject, "lastn "+strings.Join(sortedKeys(params), ","))
+	for _, s := range v.subjects {
+		if err := d.noteVitals(ctx, s, "lastn "+strings.Join(sortedKeys(params), ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newest reads the newest Observations of each subject, at most limit.
+func (v *vitals) newest(ctx context.Context, limit int) (out []fhir.Resource, err error) {
+	v.order, v.left = byTime(), maxSamples
+	list, err := v.streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		for n := 0; n < limit && !s.done() && v.left > 0; {
+			if err := s.fill(ctx, limit); err != nil {
+				return nil, err
+			}
+			for i := range s.buf[:min(len(s.buf), limit-n)] {
+				out = append(out, s.buf[i].res)
+				n++
+			}
+			s.buf = nil
+		}
+	}
+	return out, nil
 }

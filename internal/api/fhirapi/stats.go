@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,12 +60,11 @@ func (d *door) stats(r *http.Request, c call) (answer, error) {
 		if !ask.include {
 			continue
 		}
-		v := &vitals{d: d, subject: ask.subject, metrics: []vigil.Metric{m.Key}, from: ask.from.UnixNano(), to: ask.to.UnixNano()}
-		found, _, err := v.collect(r.Context(), ask.limit)
+		found, err := d.sources(r.Context(), ask, m)
 		if err != nil {
 			return answer{}, err
 		}
-		for _, res := range found[:min(len(found), ask.limit)] {
+		for _, res := range found {
 			out = append(out, fhir.Resource{"name": "source", "resource": res})
 		}
 	}
@@ -278,4 +278,15 @@ func quantile(sorted []float64, q float64) float64 {
 		return sorted[len(sorted)-1]
 	}
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// sources returns the newest Observations that the statistics of a metric are made of, as many as are asked for.
+func (d *door) sources(ctx context.Context, a *statsAsked, m coding.Metric) ([]fhir.Resource, error) {
+	params := url.Values{"subject": {string(a.subject)}, "date": {"ge" + fhir.Instant(a.from), "lt" + fhir.Instant(a.to)}}
+	v, err := d.telemetrySearch(ctx, params, "")
+	if err != nil || v == nil {
+		return nil, err
+	}
+	v.metrics = []vigil.Metric{m.Key}
+	return v.newest(ctx, a.limit)
 }

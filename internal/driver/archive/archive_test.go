@@ -99,6 +99,15 @@ func TestRoundTrip(t *testing.T) {
 // TestRefused holds that nothing but a whole archive is taken for one.
 func TestRefused(t *testing.T) {
 	b := packed(t, header(), archive.Key{})
+	ours, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	strangers, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := packed(t, header(), archive.Key{Recipient: ours.Recipient().String()})
 	newer := header()
 	newer.Format++
 	flip := func(where string) []byte {
@@ -120,8 +129,8 @@ func TestRefused(t *testing.T) {
 		"NoManifest":     {b[:bytes.LastIndex(b, []byte("manifest.sha256"))], archive.Key{}, vigil.Invalid, "broke off"},
 		"Strange":        {[]byte("PK\x03\x04 not a backup"), archive.Key{}, vigil.Invalid, "no backup"},
 		"Empty":          {nil, archive.Key{}, vigil.Invalid, "no backup"},
-		"NoKey":          {packed(t, header(), archive.Key{Passphrase: "a"}), archive.Key{}, vigil.Invalid, "encrypted"},
-		"WrongKey":       {packed(t, header(), archive.Key{Passphrase: "a"}), archive.Key{Passphrase: "b"}, vigil.Denied, "does not open"},
+		"NoKey":          {sealed, archive.Key{}, vigil.Invalid, "encrypted"},
+		"WrongKey":       {sealed, archive.Key{Identity: strangers.String()}, vigil.Denied, "does not open"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := unpacked(t.Context(), filepath.Join(t.TempDir(), "to"), c.b, c.key)
@@ -136,7 +145,7 @@ func TestRefused(t *testing.T) {
 func TestFlips(t *testing.T) {
 	b := packed(t, header(), archive.Key{})
 	dir := t.TempDir()
-	for i := 0; i < len(b); i += 397 {
+	for i := 0; i < len(b); i += 997 {
 		b[i] ^= 0x40
 		to := filepath.Join(dir, "to")
 		got, err := unpacked(t.Context(), to, b, archive.Key{})

@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -195,4 +196,24 @@ func dataFile(t *testing.T, name string) string {
 	}
 	t.Skip("the recording " + name + " is not here; set VIGIL_DATA to the folder that holds it")
 	return ""
+}
+
+// BenchmarkLogAppend is one synced record at a time, as driver/jetstream measures it.
+func BenchmarkLogAppend(b *testing.B) {
+	for name, size := range map[string]int{"4KB": 4 << 10, "256KB": 256 << 10} {
+		b.Run(name, func(b *testing.B) {
+			log, err := pebble.OpenLog(b.TempDir(), pebble.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer log.Close()
+			data := bytes.Repeat([]byte("vigil"), size/5)
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if _, err := log.Append(b.Context(), 0, data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

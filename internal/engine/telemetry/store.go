@@ -173,6 +173,9 @@ func (s *Store) replay(ctx context.Context) error {
 	if checkpoint >= stats.Next { // another log than the one the series were written from
 		s.cfg.Logger.Warn("telemetry log is behind the series; replaying all of it", "checkpoint", checkpoint, "next", stats.Next)
 		checkpoint = 0
+		if err := s.forgetCheckpoint(ctx); err != nil {
+			return err
+		}
 	}
 	work := s.scratches.Get().(*scratch)
 	defer s.scratches.Put(work)
@@ -206,6 +209,15 @@ func (s *Store) replay(ctx context.Context) error {
 		sh.applied.Store(stats.Next - 1)
 	}
 	return nil
+}
+
+// forgetCheckpoint makes durable that the series cover nothing of this log: after a crash its offsets may have passed those
+// of the log before.
+func (s *Store) forgetCheckpoint(ctx context.Context) error {
+	if err := s.cfg.Series.Write(ctx, []Entry{{keyCheckpoint, make([]byte, 8)}}); err != nil {
+		return err
+	}
+	return s.cfg.Series.Flush(ctx)
 }
 
 func (s *Store) readCheckpoint(ctx context.Context) (uint64, error) {
@@ -295,6 +307,23 @@ func (s *Store) applied() uint64 {
 		offset = min(offset, sh.applied.Load())
 	}
 	return offset
+}
+
+// Settle returns once everything acknowledged so far can be read, or with Unavailable when ctx ends first or the series
+// take no writes. What it waits for takes a millisecond.
+func (s *Store) Settle(ctx context.Context) error {
+	end := s.committed.Load()
+	for wait := 100 * time.Microsecond; s.applied() < end; wait = min(2*wait, 20*time.Millisecond) {
+		if s.fault.Load() != nil {
+			return s.refusal()
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return vigil.Errorf(vigil.Unavailable, "telemetry.settle", "gave up waiting for the series: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 // fail stops acknowledging for good: only a restart, which replays the log, makes the store whole again.

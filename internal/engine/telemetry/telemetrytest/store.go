@@ -50,6 +50,7 @@ func RunStore(t *testing.T, newDisk func(t *testing.T) Disk) {
 		{"LegalHold", legalHold},
 		{"BatchIsAcknowledgedWhole", batchWhole},
 		{"WaveformsGrowTogether", wavesGrow},
+		{"AnotherLogBeginsAnew", anotherLog},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}

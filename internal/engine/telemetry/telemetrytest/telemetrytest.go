@@ -15,7 +15,7 @@ import (
 
 // Disk is a place that keeps what was made durable over a power cut and that can be made to fail.
 type Disk interface {
-	// Open opens both ports on what the disk holds.
+	// Open opens both ports on what the disk holds; the series are nil where only a log is examined, the log likewise.
 	Open(t *testing.T) (telemetry.Log, telemetry.Series)
 	// PowerCut returns the disk as it would be found after the power went away now: what was not synced is gone, or, with
 	// keep from 1 to 100, some of it is not.
@@ -24,30 +24,53 @@ type Disk interface {
 	FailSync()
 }
 
+// examination is one case by its name.
+type examination struct {
+	name string
+	test func(*testing.T, Disk)
+}
+
 // Run examines the ports; newDisk returns an empty disk.
 func Run(t *testing.T, newDisk func(t *testing.T) Disk) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Disk)
-	}{
+	RunLog(t, newDisk)
+	examine(t, newDisk, []examination{
+		{"SeriesScans", seriesScans},
+		{"SeriesFlushSurvivesPowerCut", seriesFlushSurvivesPowerCut},
+		{"SeriesDeletesRange", seriesDeletesRange},
+		{"ClosedSeriesIsUnavailable", closedSeriesIsUnavailable},
+	})
+}
+
+// RunLog examines a log alone.
+func RunLog(t *testing.T, newDisk func(t *testing.T) Disk) {
+	examine(t, newDisk, []examination{
 		{"LogKeepsOrder", logKeepsOrder},
 		{"LogSeeksByTime", logSeeksByTime},
 		{"LogTruncates", logTruncates},
 		{"LogReplaces", logReplaces},
+		{"LogKeepsReplaced", logKeepsReplaced},
 		{"LogSurvivesPowerCut", logSurvivesPowerCut},
 		{"LogStopsAtFailedSync", logStopsAtFailedSync},
-		{"SeriesScans", seriesScans},
-		{"SeriesFlushSurvivesPowerCut", seriesFlushSurvivesPowerCut},
-		{"SeriesDeletesRange", seriesDeletesRange},
-		{"ClosedIsUnavailable", closedIsUnavailable},
-	} {
+		{"ClosedLogIsUnavailable", closedLogIsUnavailable},
+	})
+}
+
+func examine(t *testing.T, newDisk func(t *testing.T) Disk, list []examination) {
+	for _, c := range list {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newDisk(t)) })
 	}
 }
 
 func shut(t *testing.T, log telemetry.Log, series telemetry.Series) {
 	t.Helper()
-	if err := errors.Join(log.Close(), series.Close()); err != nil {
+	var errs []error
+	if log != nil {
+		errs = append(errs, log.Close())
+	}
+	if series != nil {
+		errs = append(errs, series.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -284,13 +307,79 @@ func seriesDeletesRange(t *testing.T, d Disk) {
 	}
 }
 
-func closedIsUnavailable(t *testing.T, d Disk) {
+func closedLogIsUnavailable(t *testing.T, d Disk) {
 	log, s := d.Open(t)
 	shut(t, log, s)
 	if _, err := log.Append(t.Context(), 0, bytes.Repeat([]byte{1}, 9)); vigil.KindOf(err) != vigil.Unavailable {
 		t.Errorf("append to a closed log: %v", err)
 	}
+}
+
+func closedSeriesIsUnavailable(t *testing.T, d Disk) {
+	log, s := d.Open(t)
+	shut(t, log, s)
 	if err := s.Scan(t.Context(), []byte("a"), []byte("b"), func(_, _ []byte) error { return nil }); vigil.KindOf(err) != vigil.Unavailable {
 		t.Errorf("scan of a closed series store: %v", err)
+	}
+}
+
+// logKeepsReplaced replaces the first, some middle and the last records, the middle one twice, over a restart, a search, a
+// truncation and further records.
+func logKeepsReplaced(t *testing.T, d Disk) {
+	log, series := d.Open(t)
+	fill(t, log, 10) // two each at 0, 10, 20, 30, 40
+	for _, c := range []struct {
+		offset uint64
+		data   string
+	}{{1, "a"}, {5, "b"}, {5, "c"}, {6, "d"}, {10, "e"}} {
+		if err := log.Replace(t.Context(), telemetry.Record{Offset: c.offset, At: int64(c.offset-1) / 2 * 10, Data: []byte(c.data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(from uint64) (out []string) {
+		t.Helper()
+		last := uint64(0)
+		err := log.Read(t.Context(), from, func(r telemetry.Record) error {
+			if r.Offset <= last || r.At != int64(r.Offset-1)/2*10 {
+				t.Errorf("offset %d after %d, at %d", r.Offset, last, r.At)
+			}
+			last = r.Offset
+			out = append(out, string(r.Data))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	whole := "[a record 1 record 2 record 3 c d record 6 record 7 record 8 e]"
+	if got := fmt.Sprint(read(0)); got != whole {
+		t.Errorf("read %s", got)
+	}
+	shut(t, log, series)
+	log, series = d.Open(t)
+	defer func() { shut(t, log, series) }()
+	if s := log.Stats(); s.First != 1 || s.Next != 11 || s.Lost != 0 {
+		t.Errorf("after reopening: %+v", s)
+	}
+	if got := fmt.Sprint(read(0)); got != whole {
+		t.Errorf("after reopening: %s", got)
+	}
+	if got := fmt.Sprint(read(10)); got != "[e]" {
+		t.Errorf("the last alone: %s", got)
+	}
+	for at, want := range map[int64]uint64{-1: 1, 0: 1, 15: 5, 20: 5, 40: 9, 41: 11} {
+		if got, err := log.Seek(t.Context(), at); err != nil || got != want {
+			t.Errorf("Seek(%d) = %d, %v, want %d", at, got, err, want)
+		}
+	}
+	if offset, err := log.Append(t.Context(), 50, []byte("record 10")); err != nil || offset != 11 {
+		t.Errorf("append = %d, %v", offset, err)
+	}
+	if err := log.Truncate(t.Context(), 6); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(read(0)); got != "[d record 6 record 7 record 8 e record 10]" {
+		t.Errorf("after truncating: %s", got)
 	}
 }
