@@ -247,20 +247,26 @@ func (b *Bulk) work(ctx context.Context, j *job) {
 	}
 	b.mu.Lock()
 	gone = j.cancelled
-	j.Ended, j.Status = b.door.cfg.Now().UTC(), jobDone
-	if err != nil {
-		j.Status, j.Fault = jobFailed, vigil.Message(err)
-	}
+	end := *j
 	b.mu.Unlock()
 	if gone {
 		b.discard(j)
 		return
 	}
+	end.Ended, end.Status = b.door.cfg.Now().UTC(), jobDone
 	if err != nil {
+		end.Status, end.Fault = jobFailed, vigil.Message(err)
 		b.door.cfg.Log.Warn("fhir.bulk.failed", "job", j.ID, "error", err)
 	}
-	if err := b.save(j); err != nil {
+	if err := b.save(&end); err != nil { // on disk first: who is told that it is done finds it done after a restart
 		b.door.cfg.Log.Error("fhir.bulk.save", "job", j.ID, "error", err)
+	}
+	b.mu.Lock()
+	j.Ended, j.Status, j.Fault = end.Ended, end.Status, end.Fault
+	gone = j.cancelled
+	b.mu.Unlock()
+	if gone {
+		b.discard(j)
 	}
 }
 
