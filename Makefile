@@ -42,8 +42,9 @@ test-go: ui ## unit, contract and story tests
 test-ui: web/node_modules/.installed ## types and unit tests of the UI
 	cd web && npm run check --silent && npm test --silent
 
-test-e2e: build web/node_modules/.installed ## browser tests against the real binary
+test-e2e: build web/node_modules/.installed ## browser tests, and FHIR clients of others, against the real binary
 	scripts/e2e.sh
+	scripts/clients.sh
 
 torture: ui ## the fault regime in full: kills, power cuts, bit flips, full and failing disks, overload; writes docs/reference/durability.md
 	scripts/services.sh

@@ -58,11 +58,12 @@ func ByNum(num uint16) (Metric, bool) {
 // ByCode returns the metrics that carry the code in the system (LOINC or MDC; an MDC code may be its number or its name).
 func ByCode(system, code string) []Metric {
 	var out []Metric
-	for _, m := range metrics {
+	for i := range metrics {
+		m := &metrics[i]
 		loinc := system == SystemLOINC || system == ""
 		mdc := system == SystemMDC || system == ""
 		if loinc && m.LOINC != "" && m.LOINC == code || mdc && (m.MDCName == code || m.MDC == code) && code != "" {
-			out = append(out, m)
+			out = append(out, *m)
 		}
 	}
 	return out

@@ -14,6 +14,8 @@ type benchCmd struct {
 	Ingest benchIngestCmd `cmd:"" help:"Values per second over MQTT QoS 1 that are on disk before their PUBACK, and queryable."`
 	Waves  benchWavesCmd  `cmd:"" help:"Waveforms streamed over MQTT: CPU of the server, and whether every sample is there."`
 	Alarm  benchAlarmCmd  `cmd:"" help:"Time from a value over its limit to the alarm on a screen, under load."`
+	Idle   benchIdleCmd   `cmd:"" help:"Memory of MQTT connections that say nothing."`
+	Fair   benchFairCmd   `cmd:"" help:"Good devices beside one that sends without measure: their share and their latency."`
 	Start  benchStartCmd  `cmd:"" help:"Start-up time, idle memory, size of the binary and of the first load of the user interface."`
 }
 

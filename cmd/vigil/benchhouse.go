@@ -158,6 +158,8 @@ type usage struct {
 	at       time.Time
 	cpu      time.Duration
 	rss      float64 // bytes
+	heap     float64 // bytes, live and not yet collected
+	stacks   float64 // bytes
 	logBytes float64
 }
 
@@ -185,6 +187,10 @@ func (h *benchHouse) usage(ctx context.Context) (u usage, err error) {
 			u.cpu = time.Duration(v * 1e9)
 		case "process_resident_memory_bytes":
 			u.rss = v
+		case "go_memstats_heap_alloc_bytes":
+			u.heap = v
+		case "go_memstats_stack_inuse_bytes":
+			u.stacks = v
 		case "vigil_telemetry_log_bytes_total":
 			u.logBytes = v
 		}

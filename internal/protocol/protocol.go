@@ -7,6 +7,7 @@ package protocol
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
@@ -42,8 +43,15 @@ type Intake interface {
 	Authenticate(id vigil.DeviceID, token string) error
 	// MaySpeakFor reports whether the connected device may send messages of another: itself always, others as a gateway.
 	MaySpeakFor(connected, other vigil.DeviceID) bool
+	// Pace charges what was read from a connection to its quota and returns how long nothing more of it should be read,
+	// mostly 0. A door that answers requests one by one asks Admit instead of pausing.
+	Pace(connected vigil.DeviceID, messages, bytes int) time.Duration
+	// Admit returns nil when a request of the connected device for these devices may be taken now, else *gate.Limited
+	// with when to try again. Batch says that it holds stored messages rather than news.
+	Admit(connected vigil.DeviceID, batch bool, devices ...vigil.DeviceID) error
 	// Accept takes one message and keeps its payload. done is called once, possibly from another goroutine and before
 	// Accept returns: with nil when everything of the message is on disk, so that it may be acknowledged, else with
-	// Unavailable, and then the device must send it again. done must not block. Messages of one goroutine keep their order.
+	// Unavailable, and then the device must send it again; *gate.Limited says that it sent too much. done must not block.
+	// Accept waits while the device is over its quota and as much of it waits as may, unless the message says Refuse. Messages of one goroutine keep their order.
 	Accept(m ingest.Message, done func(error))
 }

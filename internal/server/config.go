@@ -31,11 +31,15 @@ type Config struct {
 
 	Devices   string                `yaml:"devices"`   // directory with the site's own device profiles
 	Retention map[string]KeepConfig `yaml:"retention"` // class of telemetry → how long it is kept; see telemetry.DefaultPolicy
+	Quotas    QuotasConfig          `yaml:"quotas"`
 	SMTP      SMTPConfig            `yaml:"smtp"`
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`
+	Import    ImportConfig          `yaml:"import"`
 	Backup    BackupConfig          `yaml:"backup"`
 	Log       LogConfig             `yaml:"log"`
+
+	Subscriptions SubscriptionsConfig `yaml:"subscriptions"`
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`
@@ -92,6 +96,17 @@ type SMTPConfig struct {
 type WebhookConfig struct {
 	Secret string            `yaml:"secret"`
 	To     map[string]string `yaml:"to"` // Practitioner/<id>, role, or "*" → URL
+}
+
+// ImportConfig bounds what a bulk import may fetch.
+type ImportConfig struct {
+	Hosts []string `yaml:"hosts"` // with their ports where these are not the usual ones; none: files come with the request only
+}
+
+// SubscriptionsConfig bounds where FHIR Subscriptions deliver to.
+type SubscriptionsConfig struct {
+	RestHook []string `yaml:"rest_hook"` // URLs below which endpoints lie; empty allows https outside the network only
+	Base     string   `yaml:"base"`      // URL of the FHIR door as receivers reach it, such as https://vigil.example:8443/fhir
 }
 
 // OutletsConfig is where telemetry is sent on to.

@@ -39,6 +39,7 @@ type doors struct {
 	broker  *mqtt.Broker
 	rest    *rest.Door
 	api     *webapi.API
+	bulk    *fhirapi.Bulk
 	apps    *http.ServeMux
 	handler http.Handler
 	ready   atomic.Bool
@@ -93,6 +94,9 @@ func openDoors(cfg Config, e *Engines, apps *applications, log *slog.Logger) (d 
 	web := d.webConfig(cfg, log)
 	web.Menu, web.Portal, web.Taken = apps.menu(), apps.today, apps.taken
 	d.api = webapi.New(web)
+	if d.bulk, err = fhirapi.NewBulk(d.fhirConfig(cfg, log), fhirapi.BulkConfig{Dir: cfg.path("bulk"), Hosts: cfg.Import.Hosts}); err != nil {
+		return d, err
+	}
 	d.handler = d.mux(cfg, log)
 	return d, nil
 }
@@ -115,7 +119,7 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
-		Census: e.Census, Ingest: e.Ingest, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
+		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
 			entry := audit.Entry{Action: "webapi.chart", What: "Patient/" + patient, Subjects: []string{patient}}
@@ -125,7 +129,7 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 		},
 		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
 		Checks: func(context.Context) []webapi.Check {
-			return slices.Concat(storeChecks(e), e.outletChecks(), e.Backups.checks(time.Now()))
+			return slices.Concat(storeChecks(e), []webapi.Check{e.gateCheck()}, e.outletChecks(), e.Backups.checks(time.Now()))
 		},
 		Now: time.Now, Log: log,
 	}
@@ -160,25 +164,40 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	api := d.api.Handler()
 	mux.Handle("/api/", api)
 	mux.Handle("/live", api)
-	d.api.Stream(mux, "GET /api/patients/{id}/telemetry/export", []access.Role{access.Nurse, access.Physician, access.Admin}, d.exporter().Serve)
+	d.api.Stream(mux, "GET /api/patients/{id}/telemetry/export", []access.Role{access.Nurse, access.Physician, access.Admin}, func(w http.ResponseWriter, r *http.Request) error {
+		if d.engines.Gate.Crowded() {
+			w.Header().Set("Retry-After", retryCrowded)
+			return vigil.Errorf(vigil.Unavailable, "server.crowded", crowded)
+		}
+		return d.exporter().Serve(w, r)
+	})
 	d.backupRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
-	door := fhirapi.New(fhirapi.Config{Records: d.engines.Records, Telemetry: d.engines.Telemetry, Audit: d.engines.Audit, Version: cfg.Version, Now: time.Now, Log: log})
+	door := fhirapi.New(d.fhirConfig(cfg, log))
 	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))
 	}))
 	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
-	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", d.prometheus(cfg, log)))
+	mux.Handle("/prometheus/", d.uncrowded(http.StripPrefix("/prometheus", d.prometheus(cfg, log)).ServeHTTP))
 	mux.Handle("/ingest/", d.rest.Handler())
 	mux.Handle("/ingest", d.rest.Handler())
 	mux.HandleFunc("/mqtt", d.mqttSocket)
+	mux.Handle("GET "+socketPath, d.engines.Socket)
 	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(newMetrics(d.engines), promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.Handle("/", ui(web.Dist()))
 	return secure(mux)
+}
+
+func (d *doors) fhirConfig(cfg Config, log *slog.Logger) fhirapi.Config {
+	e := d.engines
+	return fhirapi.Config{
+		Records: e.Records, Telemetry: e.Telemetry, Intake: measurements{e}, Subscriptions: e.Subscriptions, BindingToken: d.bindingToken,
+		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk,
+	}
 }
 
 // exporter hands out telemetry as files.
@@ -196,6 +215,24 @@ func (d *doors) prometheus(cfg Config, log *slog.Logger) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))
 	}))
+}
+
+// What readers are told who are put off for a while.
+const (
+	crowded      = "the server is overloaded and takes what devices say first; try again later"
+	retryCrowded = "10" // seconds
+)
+
+// uncrowded puts off readers that can come back while the server is overloaded; the wards' own pages go on.
+func (d *doors) uncrowded(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if d.engines.Gate.Crowded() {
+			w.Header().Set("Retry-After", retryCrowded)
+			http.Error(w, crowded, http.StatusServiceUnavailable)
+			return
+		}
+		h(w, r)
+	}
 }
 
 // readyz answers 200 while the house serves and acknowledges.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
+	"github.com/vigil-health/vigil/internal/api/socketapi"
 	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
@@ -21,12 +22,14 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -48,12 +51,17 @@ type Engines struct {
 	App       *notify.App
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
 	limits    *sqlite.Limits
+	mail      notify.Channel // nil without a mail server
 	Outlets   []outlet
-	Backups   *Backups
-	stopped   bool
+
+	Subscriptions *subscription.Desk
+	Socket        *socketapi.Socket
+	Backups       *Backups
+	stopped       bool
 }
 
 // openEngines opens the stores and builds the engines on them, lower ones first.
@@ -168,7 +176,10 @@ func (e *Engines) openDevices(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("open registry: %w", err)
 	}
-	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers})
+	if err := e.openGate(cfg); err != nil {
+		return err
+	}
+	e.Ingest = ingest.New(ingest.Config{Telemetry: e.Telemetry, Devices: e.Devices, Quarantine: e.db.Quarantine(), Now: time.Now, Mappers: mappers, Gate: e.Gate})
 	return nil
 }
 
@@ -212,6 +223,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	if err := e.openSubscriptions(cfg, e.mail); err != nil {
+		return err
+	}
 	e.Outlets, err = e.outlets(cfg)
 	return err
 }
@@ -293,9 +307,15 @@ func (e *Engines) parts() []part {
 			return nil
 		}},
 		{"ingest", e.Ingest.Run},
+		{"gate", e.Gate.Run},
+		{"quotas", e.watchQuotas},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"subscriptions", func(ctx context.Context) error {
+			defer e.Socket.Close()
+			return e.Subscriptions.Run(ctx)
+		}},
 		{"rules", func(ctx context.Context) error {
 			t := time.NewTicker(time.Second)
 			defer t.Stop()

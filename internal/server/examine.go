@@ -54,6 +54,11 @@ func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	}
 	free := diskFree(cfg.Data)
 	add("disk", free > 1<<30, "%.1f GB free; Vigil stops acknowledging devices when the disk is full, so keep more than 1 GB", float64(free)/1e9)
+	most := openFiles()
+	add("files", most >= wantFiles, "%s", filesFinding(most))
+	if _, err := cfg.quotas(); err != nil {
+		add("quotas", false, "%s", vigil.Message(err))
+	}
 	if policy, err := cfg.policy(); err != nil {
 		add("retention", false, "%s", vigil.Message(err))
 	} else {
@@ -77,6 +82,16 @@ func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 		series.Close()
 	}
 	return out, nil
+}
+
+// wantFiles is enough for ten thousand connections beside the stores.
+const wantFiles = 16_384
+
+func filesFinding(most uint64) string {
+	if most >= wantFiles {
+		return fmt.Sprintf("%d files may be open; every connection is one", most)
+	}
+	return fmt.Sprintf("only %d files may be open, and every connection is one: with more than about %d devices the rest cannot connect. Set LimitNOFILE=65536 in the systemd unit, or ulimit -Hn", most, max(int(most)-512, 0))
 }
 
 // examineRecords reads every page of the record store: SQLite checks its trees, the store its seals.

@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/census"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -130,13 +131,13 @@ func (e *Engines) openPost(cfg Config) error {
 		}
 		channels["webhook"] = hook
 	}
-	if len(cfg.SMTP.To) > 0 {
+	if cfg.SMTP.Host != "" || len(cfg.SMTP.To) > 0 {
 		s := cfg.SMTP
 		mail, err := smtp.New(smtp.Config{Host: s.Host, Port: s.Port, From: s.From, Login: s.Login, Password: s.Password, Plain: s.Plain, Link: s.Link})
 		if err != nil {
 			return err
 		}
-		channels["email"] = mail
+		channels["email"], e.mail = mail, mail
 	}
 	e.Post = notify.NewPost(notify.Config{
 		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,
@@ -165,8 +166,34 @@ func (i intake) MaySpeakFor(connected, other vigil.DeviceID) bool {
 	return i.e.Devices.MaySpeakFor(connected, other)
 }
 
+// Pace implements protocol.Intake.
+func (i intake) Pace(connected vigil.DeviceID, messages, bytes int) time.Duration {
+	return i.e.Gate.Pace(connected, gate.Cost{Messages: messages, Bytes: bytes})
+}
+
+// Admit implements protocol.Intake.
+func (i intake) Admit(connected vigil.DeviceID, batch bool, devices ...vigil.DeviceID) error {
+	return i.e.Gate.Admit(connected, batch, devices...)
+}
+
 // Accept implements protocol.Intake.
 func (i intake) Accept(m ingest.Message, done func(error)) { i.e.Ingest.Accept(m, done) }
+
+// measurements are what the FHIR door writes: they are acknowledged once they can be read again.
+type measurements struct{ e *Engines }
+
+// AcceptCoded implements fhirapi.Intake.
+func (m measurements) AcceptCoded(ctx context.Context, reports []*vigil.Report) error {
+	if err := m.e.Ingest.AcceptCoded(ctx, reports); err != nil {
+		return err
+	}
+	return m.e.Telemetry.Settle(ctx)
+}
+
+// Usable implements fhirapi.Intake.
+func (m measurements) Usable(metric vigil.Metric, value float64, at int64) bool {
+	return m.e.Ingest.Usable(metric, value, at)
+}
 
 // trimPort returns the host of host:port.
 func trimPort(host string) string {

@@ -61,6 +61,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		count(bytes, float64(n.Bytes), string(class))
 	}
 	m.outlets(count, gauge)
+	m.gate(count, gauge)
 	ctx, cancel := context.WithTimeout(access.AsSystem(context.Background(), "metrics"), 2*time.Second)
 	defer cancel()
 	if counts, err := m.e.db.Quarantine().Counts(ctx, ""); err == nil {
@@ -78,6 +79,29 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		for p := vigil.PriorityNone; p <= vigil.PriorityHigh; p++ {
 			gauge(d, float64(n[p]), p.String())
 		}
+	}
+}
+
+// gate says what waits for its turn and what was not taken.
+func (m metrics) gate(count, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	s := m.e.Gate.State()
+	level := desc("gate_level", "1 for the level that holds.", "level")
+	for _, name := range []string{"healthy", "busy", "overloaded"} {
+		v := 0.0
+		if s.Level == name {
+			v = 1
+		}
+		gauge(level, v, name)
+	}
+	gauge(desc("gate_waiting_messages", "Messages that wait for their turn."), float64(s.Messages))
+	gauge(desc("gate_waiting_bytes", "Payload that waits for its turn."), float64(s.Waiting))
+	gauge(desc("gate_on_the_way_messages", "Messages that had their turn and are not on disk yet."), float64(s.Away))
+	gauge(desc("gate_over_quota_devices", "Devices that wait for their quota."), float64(s.Over))
+	count(desc("gate_paused_total", "Times that a connection was left unread, or a request put off, for its quota."), float64(s.Paused))
+	held, refused := desc("gate_held_total", "Messages that had to wait.", "class"), desc("gate_refused_total", "Messages that were not taken.", "class")
+	for class, n := range s.Held {
+		count(held, float64(n), class)
+		count(refused, float64(s.Refused[class]), class)
 	}
 }
 

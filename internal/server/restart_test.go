@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -225,8 +226,14 @@ func TestExamineAfterAStop(t *testing.T) {
 	}
 }
 
-// TestLongOutage holds that what was acknowledged at the very end is judged also when the house stood still for hours.
-func TestLongOutage(t *testing.T) {
+// past is a stopped house whose log took reports that nobody judged any more.
+type past struct {
+	dir     string
+	monitor vigil.DeviceID // of Patient/tan
+}
+
+func newPast(t *testing.T) past {
+	t.Helper()
 	dir := t.TempDir()
 	s, stop := start(t, dir)
 	h, err := sim.LoadHospital()
@@ -236,27 +243,29 @@ func TestLongOutage(t *testing.T) {
 	if _, err := h.Seed(t.Context(), sim.House{Records: s.Engines.Records, Devices: s.Engines.Devices, Accounts: s.Engines.Accounts, Now: time.Now, Since: 12 * time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	monitor := s.Engines.Devices.Current("Patient/tan")[0].Device
+	p := past{dir, s.Engines.Devices.Current("Patient/tan")[0].Device}
 	stop()
+	return p
+}
 
-	// Five hours ago the log took a report that nobody judged any more.
-	log, err := pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{})
+// log takes one value of Patient/tan at a time that has passed.
+func (p past) log(t *testing.T, at time.Time, metric vigil.Metric, value float64) {
+	t.Helper()
+	log, err := pebble.OpenLog(filepath.Join(p.dir, "log"), pebble.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	series, err := pebble.OpenSeries(filepath.Join(dir, "series"), pebble.Options{})
+	series, err := pebble.OpenSeries(filepath.Join(p.dir, "series"), pebble.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	then := time.Now().Add(-5 * time.Hour)
-	store, err := telemetry.Open(t.Context(), telemetry.Config{Log: log, Series: series, Now: func() time.Time { return then }})
+	store, err := telemetry.Open(t.Context(), telemetry.Config{Log: log, Series: series, Now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := access.AsSystem(t.Context(), "test")
 	store.Start(ctx)
-	report := &vigil.Report{Device: monitor, Subject: "Patient/tan", Received: then.UnixNano(), Protocol: "test",
-		Samples: []vigil.Sample{{Metric: "bp-mean", Time: then.UnixNano(), Value: 41}}}
+	report := &vigil.Report{Device: p.monitor, Subject: "Patient/tan", Received: at.UnixNano(), Protocol: "test", Samples: []vigil.Sample{{Metric: metric, Time: at.UnixNano(), Value: value}}}
 	if err := store.AppendWait(ctx, report); err != nil {
 		t.Fatal(err)
 	}
@@ -265,11 +274,50 @@ func TestLongOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
 
-	s, stop = start(t, dir)
+// alarms reports whether the next start raises an alarm on a metric.
+func (p past) alarms(t *testing.T, metric vigil.Metric) bool {
+	t.Helper()
+	s, stop := start(t, p.dir)
 	defer stop()
-	until(t, "the alarm", func() bool {
+	ctx := access.AsSystem(t.Context(), "test")
+	raised := func() bool {
 		open, err := s.Engines.Desk.Open(ctx, alarm.Filter{Subject: "Patient/tan"})
-		return err == nil && slices.ContainsFunc(open, func(a vigil.Alarm) bool { return a.Metric == "bp-mean" })
-	})
+		return err == nil && slices.ContainsFunc(open, func(a vigil.Alarm) bool { return a.Metric == metric })
+	}
+	for end := time.Now().Add(2 * time.Second); !raised() && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond) // between two looks at a condition
+	}
+	return raised()
+}
+
+// TestLongOutage holds that what was acknowledged at the very end is judged also when the house stood still for hours.
+func TestLongOutage(t *testing.T) {
+	p := newPast(t)
+	p.log(t, time.Now().Add(-5*time.Hour), "bp-mean", 41)
+	if !p.alarms(t, "bp-mean") {
+		t.Error("no alarm on what was acknowledged before the outage")
+	}
+}
+
+// TestRestoredIsJudged holds that a restored house judges all telemetry that is younger than its records.
+func TestRestoredIsJudged(t *testing.T) {
+	p := newPast(t)
+	then := time.Now().Add(-5 * time.Hour)
+	p.log(t, then, "bp-mean", 41)
+	p.log(t, then.Add(time.Hour), "temperature", 36.9) // so that a plain restart looks back no further than this
+	if p.alarms(t, "bp-mean") {
+		t.Fatal("judged without having been restored: this test shows nothing")
+	}
+	note := fmt.Sprintf(`{"format":1,"records_at":%q}`, then.Add(-time.Minute).UTC().Format(time.RFC3339Nano))
+	if err := os.WriteFile(filepath.Join(p.dir, "restored.json"), []byte(note), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !p.alarms(t, "bp-mean") {
+		t.Error("a crossing between the moment of the records and that of the telemetry raises no alarm")
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "restored.json")); err == nil {
+		t.Error("the note stays, so that every start judges again")
+	}
 }

@@ -97,6 +97,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, p := range append(s.Engines.parts(), s.rooms.parts()...) {
 		run(&work, p.name, p.run)
 	}
+	run(&work, "bulk", s.doors.bulk.Run)
 	s.doors.ready.Store(true)
 	for _, l := range s.doors.listeners() {
 		srv := &http.Server{Handler: s.doors.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

@@ -128,6 +128,13 @@ func (c *LoadConn) Publish(topic string, payload []byte, tag uint64, due time.Ti
 	c.buf = append(binary.BigEndian.AppendUint16(c.buf, c.next), payload...)
 }
 
+// Shout adds one message that nobody acknowledges (QoS 0) to the buffer; it needs no room in the window.
+func (c *LoadConn) Shout(topic string, payload []byte) {
+	c.buf = appendLength(append(c.buf, 0x30), 2+len(topic)+len(payload))
+	c.buf = append(binary.BigEndian.AppendUint16(c.buf, uint16(len(topic))), topic...)
+	c.buf = append(c.buf, payload...)
+}
+
 // Flush sends what Publish gathered in one write.
 func (c *LoadConn) Flush() error {
 	if len(c.buf) == 0 {

@@ -36,7 +36,7 @@ func (d *door) auditEvent(ctx context.Context, id string) (fhir.Resource, error)
 // auditEvents searches the trail by patient and date, newest first.
 func (d *door) auditEvents(r *http.Request, params url.Values) (answer, error) {
 	var f audit.Filter
-	plain, err := record.ParseFilter("AuditEvent", params)
+	plain, err := d.cfg.Records.ParseFilter(r.Context(), "AuditEvent", params)
 	if err != nil {
 		return answer{}, err
 	}

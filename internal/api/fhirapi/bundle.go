@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -39,7 +42,15 @@ func (d *door) bundle(r *http.Request) (answer, error) {
 // batch answers each entry as if it had come alone.
 func (d *door) batch(r *http.Request, entries []fhir.Resource) (answer, error) {
 	out := make([]fhir.Resource, 0, len(entries))
-	for _, e := range entries {
+	var together []*measurement
+	var places []int
+	measured := d.measurementsIn(r, entries)
+	for i, e := range entries {
+		if m := measured[i]; m != nil {
+			together, places = append(together, m), append(places, len(out))
+			out = append(out, nil)
+			continue
+		}
 		sub, err := d.subrequest(r, e)
 		var a answer
 		if err == nil {
@@ -55,7 +66,59 @@ func (d *door) batch(r *http.Request, entries []fhir.Resource) (answer, error) {
 		}
 		out = append(out, entryOf(a))
 	}
+	err := d.accept(r.Context(), together)
+	for i, m := range together {
+		a := d.created(r, m)
+		if err != nil {
+			a = d.failure(r, err)
+		}
+		out[places[i]] = entryOf(a)
+	}
 	return answer{status: http.StatusOK, resource: response("batch-response", out)}, nil
+}
+
+// measurementsIn reads the entries side by side, on the processors there are.
+func (d *door) measurementsIn(r *http.Request, entries []fhir.Resource) []*measurement {
+	out := make([]*measurement, len(entries))
+	const share = 64
+	workers := min(runtime.GOMAXPROCS(0), (len(entries)+share-1)/share)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for from := int(next.Add(share)) - share; from < len(entries); from = int(next.Add(share)) - share {
+				for i := from; i < min(from+share, len(entries)); i++ {
+					out[i] = d.measurementIn(r, entries[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// measurementIn returns what a batch entry creates when telemetry keeps it as a whole: a bundle's measurements go on
+// their way together. Nil for every other entry, and for one that is not valid.
+func (d *door) measurementIn(r *http.Request, e fhir.Resource) *measurement {
+	req := object(e["request"])
+	if req["method"] != "POST" || req["url"] != "Observation" || req["ifNoneExist"] != nil {
+		return nil
+	}
+	o, _ := e["resource"].(map[string]any)
+	m := d.measurement(r.Context(), o)
+	if m == nil || !m.whole || valid(o) != nil {
+		return nil
+	}
+	return m
+}
+
+// created answers an entry with where its measurement is; the client knows what it says.
+func (d *door) created(r *http.Request, m *measurement) answer {
+	if preference(r, "return") == "representation" {
+		return d.measured(r, m, http.StatusCreated)
+	}
+	id, _ := m.id()
+	return answer{status: http.StatusCreated, location: d.cfg.Base(r) + "/Observation/" + id}
 }
 
 func response(typ string, entries []fhir.Resource) fhir.Resource {
@@ -120,34 +183,50 @@ func (d *door) subrequest(r *http.Request, e fhir.Resource) (*http.Request, erro
 
 // transaction stores all entries or none: ids are given first, then references are resolved, then all is written at once.
 type transaction struct {
-	d       *door
-	r       *http.Request
-	entries []fhir.Resource
-	out     []fhir.Resource
-	ids     map[string]string // fullUrl, "Type/id" or "Type?query" → "Type/id"
-	writes  []record.Write
-	at      []int // entry of each write
+	d        *door
+	r        *http.Request
+	entries  []fhir.Resource
+	out      []fhir.Resource
+	ids      map[string]string // fullUrl, "Type/id" or "Type?query" → "Type/id"
+	writes   []record.Write
+	at       []int           // entry of each write
+	referred map[string]bool // "Type/id" that entries refer to
 }
 
 func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, error) {
-	t := &transaction{d: d, r: r, entries: entries, out: make([]fhir.Resource, len(entries)), ids: map[string]string{}}
+	t := &transaction{d: d, r: r, entries: entries, out: make([]fhir.Resource, len(entries)), ids: map[string]string{}, referred: map[string]bool{}}
 	if conditional(entries) {
 		defer d.turns.take("transaction")()
 	}
 	for i := range entries {
 		if err := t.plan(i); err != nil {
-			return answer{}, at(i, err)
+			return answer{}, faultAt(i, err)
 		}
 	}
 	for n, w := range t.writes {
 		if w.Resource != nil {
 			if err := t.resolve(w.Resource); err != nil {
-				return answer{}, at(t.at[n], err)
+				return answer{}, faultAt(t.at[n], err)
 			}
+		}
+	}
+	list, err := t.measure()
+	if err != nil {
+		return answer{}, err
+	}
+	for n, w := range t.writes {
+		if err := d.checkSubscription(w.Resource); err != nil {
+			return answer{}, faultAt(t.at[n], err)
 		}
 	}
 	recs, err := d.cfg.Records.Batch(r.Context(), t.writes)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := d.claim(r.Context(), recs...); err != nil {
+		return answer{}, err
+	}
+	if err := d.accept(r.Context(), list); err != nil {
 		return answer{}, err
 	}
 	for n := range recs {
@@ -165,11 +244,40 @@ func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, er
 	for i, e := range entries {
 		if t.out[i] == nil {
 			if t.out[i], err = t.get(e); err != nil {
-				return answer{}, at(i, err)
+				return answer{}, faultAt(i, err)
 			}
 		}
 	}
 	return answer{status: http.StatusOK, resource: response("transaction-response", t.out)}, nil
+}
+
+// measure takes the measurements out of what will be written. An Observation that another entry refers to stays a record,
+// under the id that the reference got.
+func (t *transaction) measure() (list []*measurement, err error) {
+	var writes []record.Write
+	var at []int
+	for n, w := range t.writes {
+		var m *measurement
+		if w.Resource != nil {
+			m = t.d.measurement(t.r.Context(), w.Resource)
+		}
+		if m == nil {
+			writes, at = append(writes, w), append(at, t.at[n])
+			continue
+		}
+		list = append(list, m)
+		if w.Op != record.OpCreate || !m.whole || t.referred[w.Resource.Ref()] {
+			m.mark()
+			writes, at = append(writes, w), append(at, t.at[n])
+			continue
+		}
+		if err := valid(w.Resource); err != nil {
+			return nil, faultAt(t.at[n], err)
+		}
+		t.out[t.at[n]] = entryOf(t.d.created(t.r, m))
+	}
+	t.writes, t.at = writes, at
+	return list, nil
 }
 
 // conditional reports whether a transaction asks before it writes: such ones come one after the other.
@@ -179,7 +287,7 @@ func conditional(entries []fhir.Resource) bool {
 	})
 }
 
-func at(i int, err error) error {
+func faultAt(i int, err error) error {
 	place := fmt.Sprintf("Bundle.entry[%d]", i)
 	if vigil.KindOf(err) != vigil.Invalid {
 		return err
@@ -366,6 +474,7 @@ func (t *transaction) resolve(v any) error {
 
 func (t *transaction) target(s string, conditional bool) (string, error) {
 	if to, ok := t.ids[s]; ok {
+		t.referred[to] = true
 		return to, nil
 	}
 	typ, query, ok := strings.Cut(s, "?")

@@ -122,6 +122,7 @@ type typeSearch struct {
 	patient string
 	types   []string
 	params  url.Values
+	narrow  func(typ string, params url.Values) // what else is asked of a type; may be nil
 }
 
 // page gathers entries from the place on, type by type.
@@ -139,6 +140,9 @@ func (s *typeSearch) page(at typePlace, limit int) (entries []any, next *typePla
 		}
 		params := cloned(s.params)
 		params.Set("_count", strconv.Itoa(limit-len(entries)))
+		if s.narrow != nil {
+			s.narrow(typ, params)
+		}
 		if typ == at.Type && at.Cursor != "" {
 			params.Set("_cursor", at.Cursor)
 		}

@@ -1,6 +1,8 @@
 package fhirapi
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"sync"
@@ -115,11 +117,60 @@ func (d *door) conditionalDelete(r *http.Request, typ string) (answer, error) {
 
 // store creates a resource under a fresh id.
 func (d *door) store(r *http.Request, res fhir.Resource) (answer, error) {
+	m := d.measurement(r.Context(), res)
+	if m != nil && m.whole {
+		if err := valid(fhir.Normal(res)); err != nil {
+			return answer{}, err
+		}
+		return d.measured(r, m, http.StatusCreated), d.accept(r.Context(), []*measurement{m})
+	}
+	if err := d.checkSubscription(res); err != nil {
+		return answer{}, err
+	}
 	rec, err := d.cfg.Records.Create(r.Context(), res)
 	if err != nil {
 		return answer{}, err
 	}
-	return d.written(r, http.StatusCreated, &rec), nil
+	return d.written(r, http.StatusCreated, &rec), cmp.Or(d.claim(r.Context(), rec), d.feed(r.Context(), m))
+}
+
+// measurement is measurementOf for any resource.
+func (d *door) measurement(ctx context.Context, res fhir.Resource) *measurement {
+	if res.Type() != "Observation" {
+		return nil
+	}
+	return d.measurementOf(ctx, res)
+}
+
+// feed tells rules and screens what a stored Observation says; nil for one that says nothing to them.
+func (d *door) feed(ctx context.Context, m *measurement) error {
+	if m == nil {
+		return nil
+	}
+	m.mark()
+	return d.accept(ctx, []*measurement{m})
+}
+
+// measuredBefore answers a conditional create of a measurement that telemetry has already.
+func (d *door) measuredBefore(r *http.Request, typ, cond string) (a answer, done bool, err error) {
+	params, err := url.ParseQuery(cond)
+	if err != nil || len(params) == 0 || typ != "Observation" {
+		return a, false, nil // the condition is judged with the records
+	}
+	params.Set("_count", "2")
+	v, err := d.telemetrySearch(r.Context(), params, "")
+	if err != nil || v == nil {
+		return a, false, err
+	}
+	page, err := v.page(r.Context(), mark{})
+	switch {
+	case err != nil || len(page.items) == 0:
+		return a, false, err
+	case len(page.items) > 1:
+		return a, true, httpError{http.StatusPreconditionFailed, "multiple-matches", "more than one Observation matches the condition"}
+	}
+	res := page.items[0].res
+	return answer{status: http.StatusOK, resource: res, location: d.cfg.Base(r) + "/" + res.Ref()}, true, v.noteRead(r.Context(), page.items, "search")
 }
 
 // put writes a resource under its id.
@@ -131,6 +182,9 @@ func (d *door) put(r *http.Request, res fhir.Resource) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := d.checkSubscription(res); err != nil {
+		return answer{}, err
+	}
 	rec, err := d.cfg.Records.Update(r.Context(), res, match)
 	if err != nil {
 		return answer{}, err
@@ -139,5 +193,5 @@ func (d *door) put(r *http.Request, res fhir.Resource) (answer, error) {
 	if rec.Version == 1 {
 		status = http.StatusCreated
 	}
-	return d.written(r, status, &rec), nil
+	return d.written(r, status, &rec), cmp.Or(d.claim(r.Context(), rec), d.feed(r.Context(), d.measurement(r.Context(), res)))
 }

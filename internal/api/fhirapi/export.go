@@ -17,3 +17,18 @@ func Observations(s vigil.Subject, lines []telemetry.Line) []fhir.Resource {
 	}
 	return out
 }
+
+// linesOf returns a report's numbers as a query would.
+func linesOf(r *vigil.Report) []telemetry.Line {
+	var out []telemetry.Line
+	at := map[vigil.Metric]int{}
+	for i := range r.Samples {
+		m := r.Samples[i].Metric
+		if _, ok := at[m]; !ok {
+			at[m] = len(out)
+			out = append(out, telemetry.Line{Metric: m})
+		}
+		out[at[m]].Points = append(out[at[m]].Points, pointOf(r, i))
+	}
+	return out
+}

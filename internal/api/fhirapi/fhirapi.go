@@ -20,23 +20,35 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir/conformance"
 )
 
-// Telemetry is what the door asks of the telemetry store; both methods check access.
+// Telemetry is what the door asks of the telemetry store, whose documentation holds. Every method checks access.
 type Telemetry interface {
+	// Subjects returns whom there is telemetry of.
+	Subjects(ctx context.Context) []vigil.Subject
 	// Last returns the newest value of every series of the subjects.
 	Last(ctx context.Context, subjects ...vigil.Subject) ([]telemetry.Value, error)
 	// Query returns numerics of one subject; Points 1 returns one bucket a metric with its count.
 	Query(ctx context.Context, q telemetry.Query) ([]telemetry.Line, error)
+	// Waveforms returns the waveforms that a subject has.
+	Waveforms(ctx context.Context, s vigil.Subject) ([]telemetry.WaveInfo, error)
+	// IterateWaveform calls fn with the blocks of one waveform that overlap [from, to), in order.
+	IterateWaveform(ctx context.Context, key vigil.SeriesKey, from, to time.Time, fn func(vigil.Waveform) error) error
 }
 
-// Config is what the door needs. Telemetry, Audit and Log may be nil.
+// Config is what the door needs. Telemetry, Intake, Audit, Log and Bulk may be nil.
 type Config struct {
 	Records   *record.Store
 	Telemetry Telemetry
-	Audit     *audit.Trail
-	Base      func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
-	Version   string                       // of the software
-	Now       func() time.Time
-	Log       *slog.Logger
+	Intake    Intake // nil: Observations that are written stay records
+	// Subscriptions may be nil: then nobody is told of anything. BindingToken lets one WebSocket be bound to a Subscription
+	// and says where; nil when there is none.
+	Subscriptions Subscriptions
+	BindingToken  func(r *http.Request, id string) (token string, expires time.Time, at string, err error)
+	Audit         *audit.Trail
+	Base          func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
+	Version       string                       // of the software
+	Now           func() time.Time
+	Log           *slog.Logger
+	Bulk          *Bulk // without it there is no $export and $import
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.
@@ -62,7 +74,10 @@ type door struct {
 //	GET    Type/id/_history[/v]              history, vread
 //	GET    Patient/id/Type?…, Patient/id/*   search of a compartment
 //	GET, POST […]/$name                      operations: see operations.go
-func New(cfg Config) http.Handler {
+//	GET, DELETE _bulk/job[/file]             state, files and end of a bulk export or import
+func New(cfg Config) http.Handler { return newDoor(cfg) }
+
+func newDoor(cfg Config) *door {
 	if cfg.Base == nil {
 		cfg.Base = base
 	}
@@ -73,7 +88,7 @@ func New(cfg Config) http.Handler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	known := shelf{cfg.Records}
-	return &door{cfg: cfg, validator: conformance.New(conformance.Config{Profiles: known, References: known})}
+	return &door{cfg: cfg, validator: conformance.New(conformance.Config{Profiles: known, References: known, Terminology: cfg.Records.Terms()})}
 }
 
 func base(r *http.Request) string {
@@ -87,7 +102,11 @@ func base(r *http.Request) string {
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/fhir"), "/")
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	limit := int64(maxBody)
+	if path == "$import" {
+		limit = maxImport
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	a, err := d.route(r, strings.Split(path, "/"))
 	if err != nil {
 		a = d.failure(r, err)
@@ -103,9 +122,15 @@ type answer struct {
 	raw      *raw
 	rec      *record.Record // sets ETag, Last-Modified
 	location string
+	header   http.Header // further headers
+	manifest []byte      // JSON that is no resource
+	file     string      // path of an NDJSON file to send
 }
 
 func (d *door) route(r *http.Request, p []string) (answer, error) {
+	if p[0] == bulkPath {
+		return d.bulkJob(r, p)
+	}
 	if _, err := accepted(r); err != nil && !(p[0] == "Binary" && len(p) > 1 && wantsRaw(r)) {
 		return answer{}, err
 	}

@@ -47,11 +47,32 @@ func (s series) Query(_ context.Context, q telemetry.Query) (out []telemetry.Lin
 			}
 		}
 		if q.Points == 1 && len(l.Points) > 0 {
-			l.Points = []telemetry.Point{{Count: len(l.Points)}}
+			all := telemetry.Point{Count: len(l.Points), Min: l.Points[0].Mean, Max: l.Points[0].Mean}
+			for _, p := range l.Points {
+				all.Mean += p.Mean / float64(len(l.Points))
+				all.Min, all.Max = min(all.Min, p.Mean), max(all.Max, p.Mean)
+			}
+			l.Points = []telemetry.Point{all}
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+func (s series) Subjects(context.Context) (out []vigil.Subject) {
+	for name := range s {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s series) Waveforms(context.Context, vigil.Subject) ([]telemetry.WaveInfo, error) {
+	return nil, nil
+}
+
+func (s series) IterateWaveform(context.Context, vigil.SeriesKey, time.Time, time.Time, func(vigil.Waveform) error) error {
+	return nil
 }
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
@@ -68,7 +89,8 @@ func ward() series {
 
 type hospital struct {
 	http.Handler
-	who access.Principal
+	who     access.Principal
+	records *record.Store
 }
 
 func (h hospital) do(t testing.TB, method, path, body string, header ...string) *httptest.ResponseRecorder {
@@ -105,7 +127,7 @@ func openIn(t testing.TB, dir string) hospital {
 	t.Cleanup(func() { trail.Close(); db.Close() })
 	n := 0
 	store := record.New(record.Config{Backend: db.Records(), Audit: trail, NewID: func() string { n++; return fmt.Sprint("id", n) }})
-	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"})}.as("n1", access.Nurse, "")
+	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"}), records: store}.as("n1", access.Nurse, "")
 }
 
 const (

@@ -155,8 +155,21 @@ func (d *door) write(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.location != "" {
 		h.Set("Location", a.location)
 	}
-	if a.raw != nil {
+	for key, v := range a.header {
+		h[key] = v
+	}
+	switch {
+	case a.raw != nil:
 		d.writeRaw(w, r, a)
+		return
+	case a.file != "":
+		h.Set("Content-Type", ndjson)
+		http.ServeFile(w, r, a.file)
+		return
+	case a.manifest != nil:
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(a.status)
+		w.Write(a.manifest) //nolint:errcheck // the client is gone
 		return
 	}
 	media, err := accepted(r)

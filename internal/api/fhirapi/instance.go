@@ -78,6 +78,9 @@ func (d *door) create(r *http.Request, typ string) (answer, error) {
 	if cond := r.Header.Get("If-None-Exist"); cond != "" {
 		cond = strings.TrimPrefix(strings.TrimPrefix(cond, typ), "?")
 		defer d.turns.take(typ + "?" + cond)()
+		if a, done, err := d.measuredBefore(r, typ, cond); done || err != nil {
+			return a, err
+		}
 		rec, err := d.only(r, typ, cond)
 		if err != nil || rec != nil {
 			return d.written(r, http.StatusOK, rec), err
@@ -105,6 +108,9 @@ func (d *door) update(r *http.Request, typ, id string) (answer, error) {
 	res, err := typed(r, typ)
 	if err != nil {
 		return answer{}, err
+	}
+	if k, ok := parseVitalID(id); ok && typ == "Observation" && res.ID() == id && d.cfg.Intake != nil {
+		return d.correct(r, res, k)
 	}
 	if err := sameID(res, id); err != nil {
 		return answer{}, err

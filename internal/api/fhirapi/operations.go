@@ -26,6 +26,7 @@ type operation struct {
 	types  []string // resource types it is for; nil means every type
 	writes bool     // changes something: by POST only
 	spec   string   // canonical URL of its definition
+	raw    bool     // reads the body itself
 	run    func(d *door, r *http.Request, c call) (answer, error)
 }
 
@@ -37,12 +38,32 @@ type call struct {
 
 func operations() []operation {
 	const spec = "http://hl7.org/fhir/OperationDefinition/"
+	const bulk = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 	return []operation{
+		{name: "$export", at: onSystem, spec: bulk + "export", run: (*door).exportKickOff},
+		{name: "$export", at: onType, types: []string{"Patient"}, spec: bulk + "patient-export", run: (*door).exportKickOff},
+		{name: "$export", at: onInstance, types: []string{"Group"}, spec: bulk + "group-export", run: (*door).exportKickOff},
+		{name: "$import", at: onSystem, writes: true, raw: true, spec: "urn:vigil:OperationDefinition:import", run: (*door).importKickOff},
 		{name: "$meta", at: onSystem | onType | onInstance, spec: spec + "Resource-meta", run: (*door).meta},
 		{name: "$meta-add", at: onInstance, writes: true, spec: spec + "Resource-meta-add", run: (*door).metaAdd},
 		{name: "$meta-delete", at: onInstance, writes: true, spec: spec + "Resource-meta-delete", run: (*door).metaDelete},
+		{name: "$status", at: onInstance, types: []string{"Subscription"}, spec: backport + "status", run: (*door).subscriptionStatus},
+		{name: "$events", at: onInstance, types: []string{"Subscription"}, spec: backport + "events", run: (*door).subscriptionEvents},
+		{name: "$get-ws-binding-token", at: onInstance, types: []string{"Subscription"}, spec: backport + "get-ws-binding-token", run: (*door).bindingToken},
 		{name: "$reindex", at: onSystem | onType | onInstance, writes: true, spec: "urn:vigil:operation:reindex", run: (*door).reindex},
 		{name: "$validate", at: onType | onInstance, spec: spec + "Resource-validate", run: (*door).validate},
+		{name: "$everything", at: onType | onInstance, types: []string{"Patient"}, spec: spec + "Patient-everything", run: (*door).everything},
+		{name: "$everything", at: onInstance, types: []string{"Encounter"}, spec: spec + "Encounter-everything", run: (*door).encounterEverything},
+		{name: "$summary", at: onInstance, types: []string{"Patient"}, spec: "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", run: (*door).summary},
+		{name: "$document", at: onInstance, types: []string{"Composition"}, spec: spec + "Composition-document", run: (*door).document},
+		{name: "$lastn", at: onType, types: []string{"Observation"}, spec: spec + "Observation-lastn", run: (*door).lastN},
+		{name: "$stats", at: onType, types: []string{"Observation"}, spec: spec + "Observation-stats", run: (*door).stats},
+		{name: "$expand", at: onType | onInstance, types: []string{"ValueSet"}, spec: spec + "ValueSet-expand", run: (*door).expand},
+		{name: "$validate-code", at: onType | onInstance, types: []string{"ValueSet"}, spec: spec + "ValueSet-validate-code", run: (*door).validateCode},
+		{name: "$validate-code", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-validate-code", run: (*door).validateCode},
+		{name: "$lookup", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-lookup", run: (*door).lookup},
+		{name: "$subsumes", at: onType | onInstance, types: []string{"CodeSystem"}, spec: spec + "CodeSystem-subsumes", run: (*door).subsumes},
+		{name: "$translate", at: onType | onInstance, types: []string{"ConceptMap"}, spec: spec + "ConceptMap-translate", run: (*door).translate},
 	}
 }
 
@@ -68,6 +89,9 @@ func (d *door) operate(r *http.Request, p []string, name string) (answer, error)
 			return answer{}, httpError{http.StatusMethodNotAllowed, "not-supported", name + " is called by POST"}
 		}
 		var err error
+		if op.raw {
+			return op.run(d, r, c)
+		}
 		if c.in, err = parameters(r); err != nil {
 			return answer{}, err
 		}

@@ -1,6 +1,7 @@
 package fhirapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -96,13 +97,36 @@ type reading struct {
 
 // vital reads one Observation by its id.
 func (d *door) vital(ctx context.Context, k vitalKey) (fhir.Resource, error) {
-	missing := vigil.Errorf(vigil.NotFound, "fhir.vital", "there is no such Observation")
-	if err := access.CheckSubject(ctx, k.subject); err != nil {
+	if m, _ := coding.ByNum(k.metric); m.Shape == coding.Waveform && d.cfg.Telemetry != nil {
+		res, err := d.wave(ctx, k, m)
+		if err != nil || res == nil {
+			return nil, cmp.Or(err, noVital())
+		}
+		return res, d.noteVitals(ctx, k.subject, "")
+	}
+	r, err := d.sample(ctx, k)
+	if err != nil {
 		return nil, err
+	}
+	res, ok := r.observation()
+	if !ok {
+		return nil, noVital()
+	}
+	return res, d.noteVitals(ctx, k.subject, "")
+}
+
+func noVital() error {
+	return vigil.Errorf(vigil.NotFound, "fhir.vital", "there is no such Observation")
+}
+
+// sample reads what was measured under an id.
+func (d *door) sample(ctx context.Context, k vitalKey) (reading, error) {
+	if err := access.CheckSubject(ctx, k.subject); err != nil {
+		return reading{}, err
 	}
 	m, _ := coding.ByNum(k.metric)
 	if d.cfg.Telemetry == nil || k.time == math.MaxInt64 {
-		return nil, missing
+		return reading{}, noVital()
 	}
 	metrics := []vigil.Metric{m.Key}
 	if dia, ok := diastolicOf(m.Key); ok {
@@ -111,18 +135,14 @@ func (d *door) vital(ctx context.Context, k vitalKey) (fhir.Resource, error) {
 	at := time.Unix(0, k.time)
 	lines, err := d.cfg.Telemetry.Query(ctx, telemetry.Query{Subject: k.subject, Metrics: metrics, From: at, To: at.Add(1)})
 	if err != nil {
-		return nil, err
+		return reading{}, err
 	}
 	for _, r := range readings(k.subject, lines) {
-		if r.metric.Num == k.metric && deviceHash(r.point.Device) == k.device {
-			res, ok := r.observation()
-			if !ok {
-				return nil, missing
-			}
-			return res, d.noteVitals(ctx, k.subject, "")
+		if r.metric.Num == k.metric && deviceHash(r.point.Device) == k.device && !hidden(r.point.Device) {
+			return r, nil
 		}
 	}
-	return nil, missing
+	return reading{}, noVital()
 }
 
 func (d *door) noteVitals(ctx context.Context, s vigil.Subject, detail string) error {
@@ -167,6 +187,9 @@ func readings(subject vigil.Subject, lines []telemetry.Line) []reading {
 	return out
 }
 
+// panelCode is LOINC for systolic and diastolic together.
+const panelCode = "85354-9"
+
 const vitalCategory = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 // observation writes the reading as an Observation after the R4 vital-signs profile; false when its id has no room.
@@ -178,7 +201,7 @@ func (r reading) observation() (fhir.Resource, bool) {
 	if isVital(r.metric) && r.subject.IsPatient() {
 		o["category"] = []fhir.Resource{fhir.Concept("", fhir.Coding(vitalCategory, "vital-signs", "Vital Signs"))}
 	}
-	if r.point.Device != "" {
+	if r.point.Device != "" && !strings.HasPrefix(string(r.point.Device), authorDevice) {
 		o["device"] = fhir.Ref("Device/"+string(r.point.Device), "")
 	}
 	if r.diastolic == nil {
@@ -188,7 +211,7 @@ func (r reading) observation() (fhir.Resource, bool) {
 	}
 	dia, _ := diastolicOf(r.metric.Key)
 	dm, _ := coding.Lookup(dia)
-	o["code"] = fhir.Concept("Blood pressure", fhir.Coding(coding.SystemLOINC, "85354-9", "Blood pressure panel with all children optional"))
+	o["code"] = fhir.Concept("Blood pressure", fhir.Coding(coding.SystemLOINC, panelCode, "Blood pressure panel with all children optional"))
 	o["component"] = []fhir.Resource{
 		{"code": code(r.metric), "valueQuantity": value(r.metric, r.point.Mean)},
 		{"code": code(dm), "valueQuantity": value(dm, r.diastolic.Mean)},

@@ -154,7 +154,7 @@ func (c *client) report(r *vigil.Report) {
 			v.wave = w.Metric // the first that comes is the one the tile shows; lead II is preferred to a patch
 			c.subjects[r.Subject] = v
 		}
-		if c.waveLen > maxWaveBytes {
+		if c.waveLen > maxWaveBytes || c.api.hub.crowded.Load() {
 			c.dropped++
 			continue
 		}

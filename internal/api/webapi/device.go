@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/coding"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 )
@@ -32,6 +33,7 @@ type deviceView struct {
 	Place       string         `json:"place,omitempty"`
 	Protocol    string         `json:"protocol,omitempty"`
 	Quarantined int            `json:"quarantined"`
+	Load        *gate.Line     `json:"load,omitempty"` // absent while it has said nothing since the start
 }
 
 // deviceState compares the silence of a device with what its profile allows.
@@ -81,6 +83,11 @@ func (a *API) viewDevice(d *registry.Device) deviceView {
 		v.Signal = &h.Signal
 	}
 	v.Protocol = h.Protocol
+	if a.cfg.Gate != nil {
+		if l := a.cfg.Gate.Line(d.ID); l.Taken+l.Held+l.Refused > 0 {
+			v.Load = &l
+		}
+	}
 	if s, ok := a.cfg.Devices.SubjectAt(d.ID, a.cfg.Now()); ok {
 		v.Subject = s
 		v.SubjectName, v.Place = a.subjectName(v.Subject)

@@ -28,6 +28,7 @@ type hub struct {
 	delayNS  atomic.Int64
 	changed  chan string // references of records that changed the census
 	listened atomic.Uint64
+	crowded  atomic.Bool    // the server is overloaded: screens show numbers and alarms, no waveforms
 	newest   time.Time      // when the newest alarm told was raised; of the goroutine that tells alarms
 	open     sync.WaitGroup // of clients
 	stopped  bool
@@ -223,6 +224,7 @@ func (h *hub) ticks(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
+			h.crowded.Store(h.api.cfg.Gate != nil && h.api.cfg.Gate.Crowded())
 			h.api.rate.read(h.api.cfg.Now(), h.api.cfg.Ingest.Values())
 			now, ack := h.api.cfg.Now().UnixMilli(), h.api.cfg.Telemetry.Health().Acknowledging
 			h.each(func(c *client) {

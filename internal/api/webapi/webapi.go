@@ -25,6 +25,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -44,6 +45,7 @@ type Config struct {
 	Devices    *registry.Registry
 	Census     *census.Census
 	Ingest     *ingest.Pipeline
+	Gate       *gate.Gate // nil where nothing is limited
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
 	App        *notify.App                                                             // pages to open screens

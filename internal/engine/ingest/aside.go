@@ -13,6 +13,9 @@ type asideJob struct {
 	done  func(error)
 }
 
+// asideRoom is more than the gate lets on its way at once, so that giving turns never waits for the quarantine.
+const asideRoom = 8192
+
 // setAside queues the rejected parts for the quarantine. When the message has usable parts too, it is acknowledged
 // after both are on disk. The queue is bounded: a flood of unusable messages slows its senders, not the others' disk.
 func (p *Pipeline) setAside(w *work) bool {

@@ -12,22 +12,25 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 )
 
 // steps is the path of a sample:
 //
-//	message ─ identify ─ map ─ bind ─ deduplicate ─ quarantine ─┐
-//	                                                            ├─► acknowledge
-//	                                        append (fsync) ─────┘
+//	message ─ identify ─ map ─ bind ─ turn ─ deduplicate ─ quarantine ─┐
+//	                                                                   ├─► acknowledge
+//	                                               append (fsync) ─────┘
 //
 // Mapping checks plausibility and stamps both clocks, since it meets each value once. A step that returns false has
-// answered the message; later steps do not see it.
+// answered the message; later steps do not see it. At turn the gate says when the message may go on (package gate), also
+// one that can only be set aside.
 func steps() []step {
 	return []step{
 		{"identify", (*Pipeline).identify},
 		{"map", (*Pipeline).translate},
 		{"bind", (*Pipeline).bind},
+		{"turn", (*Pipeline).turn},
 		{"deduplicate", (*Pipeline).deduplicate},
 		{"quarantine", (*Pipeline).setAside},
 		{"append", (*Pipeline).append},
@@ -45,6 +48,8 @@ type Message struct {
 	Protocol string
 	Payload  []byte // kept by the pipeline: the caller must not change it
 	Received time.Time
+	Speaker  vigil.DeviceID // the connected device, perhaps a gateway; "" is the house itself, which has no quota
+	Refuse   bool           // answer *gate.Limited instead of holding the caller when no more of the device may wait
 }
 
 // Telemetry is where usable reports go: telemetry.Store.
@@ -69,6 +74,7 @@ type Config struct {
 	Devices    Devices
 	Quarantine Quarantine
 	Mappers    map[string]*Mapper // by profile key
+	Gate       *gate.Gate         // nil lets everything go at once
 	Now        func() time.Time
 }
 
@@ -80,6 +86,7 @@ type Pipeline struct {
 	seed    maphash.Seed
 	seen    *recent
 	history *history
+	turnAt  int // index of the step
 	aside   chan asideJob
 	values  atomic.Uint64
 }
@@ -93,10 +100,12 @@ type StepCount struct {
 
 // New returns a pipeline; Run must be running for messages to be quarantined.
 func New(cfg Config) *Pipeline {
-	p := &Pipeline{cfg: cfg, steps: steps(), seed: maphash.MakeSeed(), seen: newRecent(), history: newHistory(), aside: make(chan asideJob, 1024)}
+	p := &Pipeline{cfg: cfg, steps: steps(), seed: maphash.MakeSeed(), seen: newRecent(), history: newHistory(), aside: make(chan asideJob, asideRoom)}
 	p.counts = make([]StepCount, len(p.steps))
 	for i, s := range p.steps {
-		p.counts[i].Name = s.name
+		if p.counts[i].Name = s.name; s.name == "turn" {
+			p.turnAt = i
+		}
 	}
 	return p
 }
@@ -110,6 +119,8 @@ type work struct {
 	outcome  Outcome
 	done     func(error)
 	release  bool // run again from the quarantine: nothing is set aside, nothing passes for a repeat
+	stopped  bool // nothing of it can be used
+	ticket   gate.Ticket
 }
 
 // Accept takes one message along the steps. done is called exactly once, after everything of the message is on disk,
@@ -118,16 +129,25 @@ func (p *Pipeline) Accept(m Message, done func(error)) {
 	if m.Received.IsZero() {
 		m.Received = p.cfg.Now()
 	}
-	p.run(&work{Message: m, done: done})
+	p.run(&work{Message: m, done: done}, 0)
 }
 
-func (p *Pipeline) run(w *work) {
-	for i, s := range p.steps {
-		if !s.run(p, w) {
-			p.counts[i].Failed.Add(1)
-			break
+// run takes the message along the steps from one on.
+func (p *Pipeline) run(w *work, from int) {
+	for i := from; i < len(p.steps); i++ {
+		ok := p.steps[i].run(p, w)
+		switch {
+		case ok:
+			p.counts[i].Passed.Add(1)
+			continue
+		case i == p.turnAt: // it waits, and may be gone already, or was refused
+			return
 		}
-		p.counts[i].Passed.Add(1)
+		p.counts[i].Failed.Add(1)
+		if !w.stopped {
+			return
+		}
+		i = p.turnAt - 1
 	}
 }
 
@@ -260,8 +280,7 @@ func (w *work) reject(r Reason, detail string) {
 // stop sets the whole message aside.
 func (p *Pipeline) stop(w *work, r Reason, detail string) bool {
 	w.reject(r, detail)
-	w.mapped = nil
-	p.setAside(w)
+	w.mapped, w.stopped = nil, true
 	return false
 }
 

@@ -21,7 +21,7 @@ const maxChain = 8
 // error; nil sets no bound. Terms may be nil.
 type reader struct {
 	scope func(typ string) (patient string, err error)
-	terms func(typ string, prm *fhir.Param, modifier, value string) ([]Match, error)
+	terms func(prm *fhir.Param, modifier, value string) ([]Match, error)
 
 	params *fhir.Params // nil for those of R4 alone
 }
@@ -89,7 +89,7 @@ func (r *reader) plain(prm *fhir.Param, modifier, value string) (Clause, error) 
 		}
 		var err error
 		c.Not = modifier == "not-in"
-		c.Any, err = r.terms(prm.Type, prm, modifier, value)
+		c.Any, err = r.terms(prm, modifier, value)
 		return c, err
 	}
 	if c.Not = modifier == "not"; c.Not && prm.Kind != fhir.ParamToken {

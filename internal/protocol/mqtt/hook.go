@@ -11,6 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/protocol"
 )
@@ -117,6 +118,7 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 		return pk, h.refuse(s, pk)
 	}
 	s.wait(h.maxPending)
+	s.pause(h.host.Intake.Pace(s.device, 1, len(pk.Payload)))
 	h.take(s, id, publish{topic: pk.TopicName, payload: pk.Payload, id: pk.Connect.Keepalive, qos2: pk.PacketID, status: rest == statusSuffix})
 	if pk.FixedHeader.Qos == 0 {
 		return pk, packets.CodeSuccessIgnore // as good as rejected, and the broker does not copy the packet for its log
@@ -140,7 +142,13 @@ func (h *hook) take(s *session, id vigil.DeviceID, p publish) {
 		h.relay(s.cl.ID, p)
 		return
 	}
-	h.host.Intake.Accept(ingest.Message{Device: id, Protocol: "mqtt", Payload: p.payload, Received: time.Now()}, func(err error) {
+	m := ingest.Message{Device: id, Speaker: s.device, Protocol: "mqtt", Payload: p.payload, Received: time.Now(), Refuse: id != s.device}
+	h.host.Intake.Accept(m, func(err error) {
+		if over, ok := errors.AsType[*gate.Limited](err); ok {
+			s.release()
+			go h.turnAway(s, p, over)
+			return
+		}
 		if err != nil {
 			s.release()
 			go h.server.DisconnectClient(s.cl, packets.ErrServerBusy) //nolint:errcheck // it will come back and send again
@@ -149,6 +157,23 @@ func (h *hook) take(s *session, id vigil.DeviceID, p publish) {
 		s.answer(h, p)
 		h.relay(s.cl.ID, p)
 	})
+}
+
+// turnAway answers a publish of a device that sent too much: MQTT 5 says so (3.4.2.1, 0x97), 3.1.1 knows no such answer
+// and leaves the publish without its acknowledgement, so that the sender keeps it. The devices that share the
+// connection go on either way.
+func (h *hook) turnAway(s *session, p publish, why error) {
+	if s.cl.Properties.ProtocolVersion < 5 || p.id+p.qos2 == 0 {
+		return
+	}
+	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: p.id, ReasonCode: packets.ErrQuotaExceeded.Code}
+	if p.qos2 != 0 {
+		ack.FixedHeader.Type, ack.PacketID = packets.Pubrec, p.qos2
+	}
+	ack.Properties.ReasonString = vigil.Message(why)
+	if err := s.cl.WritePacket(ack); err != nil && !errors.Is(err, mochi.ErrConnectionClosed) {
+		h.host.Log.Debug("mqtt.turn_away", "error", err)
+	}
 }
 
 // refuse answers a publish that the device may not send.
@@ -210,6 +235,16 @@ func (s *session) wait(limit int) {
 	}
 	s.pending++
 	s.mu.Unlock()
+}
+
+// longestPause is shorter than any sensible keepalive, so that a connection that is left alone does not end of it.
+const longestPause = 2 * time.Second
+
+// pause leaves the connection unread, so that TCP holds its sender.
+func (s *session) pause(d time.Duration) {
+	if d > 0 {
+		time.Sleep(min(d, longestPause))
+	}
 }
 
 func (s *session) release() {

@@ -58,6 +58,12 @@ func (b *Broker) Protocol() protocol.Protocol {
 	return protocol.Protocol{Name: "mqtt", Decode: Decode, Encode: Encode, Serve: b.Serve}
 }
 
+// What a connection holds while it says nothing; ten thousand of them are idle most of the time.
+const (
+	readBuffer    = 1 << 10 // a larger publish is read past it
+	pendingWrites = 256     // messages for a slow subscriber, 8 bytes each
+)
+
 // Serve accepts connections until ctx ends, then closes every one of them and returns nil.
 func (b *Broker) Serve(ctx context.Context, h protocol.Host) error {
 	caps := mochi.NewDefaultServerCapabilities()
@@ -65,9 +71,10 @@ func (b *Broker) Serve(ctx context.Context, h protocol.Host) error {
 	caps.ReceiveMaximum = uint16(min(b.cfg.MaxPending, 65535))
 	caps.MaximumSessionExpiryInterval = 24 * 60 * 60
 	caps.MaximumMessageExpiryInterval = 0
+	caps.MaximumClientWritesPending = pendingWrites
 	b.server = mochi.New(&mochi.Options{
 		Capabilities: caps, Logger: slog.New(slog.DiscardHandler), InlineClient: true,
-		ClientNetReadBufferSize: 4096, ClientNetWriteBufferSize: 2048, SysTopicResendInterval: 3600,
+		ClientNetReadBufferSize: readBuffer, ClientNetWriteBufferSize: 2048, SysTopicResendInterval: 3600,
 	})
 	b.hook = newHook(b.server, h, b.cfg.MaxPending)
 	if err := b.server.AddHook(b.hook, nil); err != nil {

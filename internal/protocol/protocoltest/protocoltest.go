@@ -271,3 +271,9 @@ func (i *intake) await(t *testing.T, n int) {
 
 // ErrTimeout is what a Conn returns when no acknowledgement came in time.
 var ErrTimeout = errors.New("no acknowledgement in time")
+
+// Pace has no quota.
+func (*intake) Pace(vigil.DeviceID, int, int) time.Duration { return 0 }
+
+// Admit has no quota.
+func (*intake) Admit(vigil.DeviceID, bool, ...vigil.DeviceID) error { return nil }

@@ -11,11 +11,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/protocol"
 )
@@ -24,6 +27,7 @@ const (
 	path       = "/ingest/"
 	maxBody    = 8 << 20 // after decompression
 	maxBatch   = 10_000
+	largeBatch = 100 // more messages are a store that is sent again, and wait while the server is busy
 	ackTimeout = 30 * time.Second
 )
 
@@ -96,7 +100,7 @@ func (d *Door) one(w http.ResponseWriter, r *http.Request) {
 		err = vigil.Errorf(vigil.Denied, "rest.ingest", "%s may not send for %s", speaker, env.Device)
 	}
 	if err == nil {
-		err = accept(r.Context(), h, []protocol.Envelope{env})
+		err = accept(r.Context(), h, speaker, []protocol.Envelope{env})
 	}
 	answer(w, 1, err)
 }
@@ -115,7 +119,7 @@ func (d *Door) batch(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
-		err = accept(r.Context(), h, envelopes)
+		err = accept(r.Context(), h, speaker, envelopes)
 	}
 	answer(w, len(envelopes), err)
 }
@@ -141,14 +145,33 @@ func decodeBatch(body []byte) ([]protocol.Envelope, error) {
 	return out, nil
 }
 
+// admit asks whether the request is within the quotas, before anything of it is taken.
+func admit(h *protocol.Host, speaker vigil.DeviceID, envelopes []protocol.Envelope) error {
+	var devices []vigil.DeviceID
+	bytes := 0
+	for _, e := range envelopes {
+		if bytes += len(e.Payload); !slices.Contains(devices[max(len(devices)-8, 0):], e.Device) { // asking twice is only slow
+			devices = append(devices, e.Device)
+		}
+	}
+	if err := h.Intake.Admit(speaker, len(envelopes) > largeBatch, devices...); err != nil {
+		return err
+	}
+	h.Intake.Pace(speaker, len(envelopes), bytes)
+	return nil
+}
+
 // accept hands the messages over and waits until all are on disk.
-func accept(ctx context.Context, h *protocol.Host, envelopes []protocol.Envelope) error {
+func accept(ctx context.Context, h *protocol.Host, speaker vigil.DeviceID, envelopes []protocol.Envelope) error {
+	if err := admit(h, speaker, envelopes); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	answers := make(chan error, len(envelopes))
 	now := time.Now()
 	for _, e := range envelopes {
-		h.Intake.Accept(ingest.Message{Device: e.Device, Protocol: "rest", Payload: e.Payload, Received: now}, func(err error) { answers <- err })
+		h.Intake.Accept(ingest.Message{Device: e.Device, Speaker: speaker, Protocol: "rest", Payload: e.Payload, Received: now}, func(err error) { answers <- err })
 	}
 	var first error
 	for range envelopes {
@@ -222,7 +245,10 @@ func refuse(w http.ResponseWriter, err error) {
 	if status == 0 {
 		status = 500
 	}
-	if status == 503 {
+	if over, ok := errors.AsType[*gate.Limited](err); ok {
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(int((over.After+time.Second-1)/time.Second)))
+	} else if status == 503 {
 		w.Header().Set("Retry-After", "2")
 	}
 	w.Header().Set("Content-Type", "application/json")

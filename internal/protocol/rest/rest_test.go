@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/protocol"
 	"github.com/vigil-health/vigil/internal/protocol/protocoltest"
@@ -94,6 +96,8 @@ func TestBodies(t *testing.T) {
 		{name: "Batch", path: "/ingest", user: "gw", body: `[{"device":"p1","data":{"hr":1}},{"device":"p2","data":{"hr":2}}]`, status: 200, messages: 2},
 		{name: "BatchForeign", path: "/ingest", user: "p1", body: `[{"device":"p1","data":{"hr":1}},{"device":"p2","data":{"hr":2}}]`, status: 401, contains: "may not send for p2"},
 		{name: "BatchHalf", path: "/ingest", user: "gw", body: `[{"device":"p1"}]`, status: 400, contains: "item 0"},
+		{name: "OverQuota", path: "/ingest/mad", user: "mad", body: `{"hr":1}`, status: 429, contains: "send slower"},
+		{name: "BatchOverQuota", path: "/ingest", user: "gw", body: `[{"device":"p1","data":{"hr":1}},{"device":"mad","data":{"hr":2}}]`, status: 429, contains: "send slower"},
 		{name: "NoToken", path: "/ingest/p1", body: `{}`, status: 401, contains: "Bearer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,9 +118,25 @@ func TestBodies(t *testing.T) {
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
+			if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") != "3" {
+				t.Errorf("Retry-After %q", w.Header().Get("Retry-After"))
+			}
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) || len(in.got) != c.messages {
 				t.Errorf("status %d, %d messages, body %s", w.Code, len(in.got), w.Body)
 			}
 		})
 	}
+}
+
+// Pace has no quota.
+func (*yes) Pace(vigil.DeviceID, int, int) time.Duration { return 0 }
+
+// Admit has one quota for the device "mad".
+func (*yes) Admit(_ vigil.DeviceID, _ bool, devices ...vigil.DeviceID) error {
+	if slices.Contains(devices, "mad") {
+		g := gate.New(gate.Config{Now: time.Now, Connection: &gate.Quota{Messages: 1, Burst: time.Nanosecond}})
+		g.Pace("mad", gate.Cost{Messages: 3})
+		return g.Admit("mad", false)
+	}
+	return nil
 }
