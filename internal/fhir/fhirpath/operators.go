@@ -114,27 +114,33 @@ func (o opEquivalent) eval(st *state, in []Value) ([]Value, error) {
 	return st.bool(same != o.not)
 }
 
+// pair evaluates the two sides of an operator that takes one value each; false when one side is empty.
+func pair(st *state, in []Value, left, right op) (x, y Value, ok bool, err error) {
+	mark := len(st.stack)
+	a, b, err := both(st, in, left, right)
+	if err != nil {
+		return x, y, false, err
+	}
+	x, okX, err := singleton(a)
+	if err != nil {
+		return x, y, false, err
+	}
+	y, okY, err := singleton(b)
+	st.stack = st.stack[:mark]
+	return x, y, okX && okY, err
+}
+
 type opCompare struct {
 	a, b op
 	name string
 }
 
 func (o opCompare) eval(st *state, in []Value) ([]Value, error) {
-	mark := len(st.stack)
-	a, b, err := both(st, in, o.a, o.b)
+	x, y, ok, err := pair(st, in, o.a, o.b)
 	if err != nil {
 		return nil, err
 	}
-	x, okX, err := singleton(a)
-	if err != nil {
-		return nil, err
-	}
-	y, okY, err := singleton(b)
-	if err != nil {
-		return nil, err
-	}
-	st.stack = st.stack[:mark]
-	if !okX || !okY {
+	if !ok {
 		return nil, nil
 	}
 	c, known, err := order(&x, &y)
@@ -237,21 +243,11 @@ type opArithmetic struct {
 }
 
 func (o opArithmetic) eval(st *state, in []Value) ([]Value, error) {
-	mark := len(st.stack)
-	a, b, err := both(st, in, o.a, o.b)
+	x, y, ok, err := pair(st, in, o.a, o.b)
 	if err != nil {
 		return nil, err
 	}
-	x, okX, err := singleton(a)
-	if err != nil {
-		return nil, err
-	}
-	y, okY, err := singleton(b)
-	if err != nil {
-		return nil, err
-	}
-	st.stack = st.stack[:mark]
-	if !okX || !okY {
+	if !ok {
 		return nil, st.tick(1)
 	}
 	if err := st.tick(8); err != nil {
