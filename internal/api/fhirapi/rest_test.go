@@ -296,5 +296,8 @@ func TestReindex(t *testing.T) {
 		{"Reindex", "POST", "/SearchParameter/born/$reindex", "", nil, 200, `"valueString":"2"`, ""},
 		{"WrongPlace", "POST", "/Patient/sara/$reindex", "", nil, 400, "SearchParameter", ""},
 	})
-	h.walk(t, []step{{"After", "GET", "/Patient?born-in=1961", "", nil, 200, "Okafor", "Kim"}})
+	h.walk(t, []step{
+		{"After", "GET", "/Patient?born-in=1961", "", nil, 200, "Okafor", "Kim"},
+		{"Lenient", "GET", "/Patient?born-in=1961&shoe=42", "", []string{"Prefer", "handling=lenient"}, 200, "Okafor", "Kim"},
+	})
 }

@@ -19,7 +19,7 @@ func (d *door) search(r *http.Request, typ string, params url.Values) (answer, e
 func (d *door) lenient(r *http.Request, typ string, params url.Values) (answer, error) {
 	known := cloned(params)
 	var ignored []fhir.Resource
-	for _, name := range record.UnknownParams(typ, params) {
+	for _, name := range d.cfg.Records.UnknownParams(typ, params) {
 		known.Del(name)
 		ignored = append(ignored, fhir.Resource{"severity": "warning", "code": "not-supported", "diagnostics": "parameter " + quote(name) + " is not supported and was ignored"})
 	}

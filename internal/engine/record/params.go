@@ -93,11 +93,12 @@ func (p *plan) add(typ, key, value string) (err error) {
 // errUnknown marks a parameter or modifier that the server does not support; a lenient client may go without it.
 var errUnknown = errors.New("not supported")
 
-// UnknownParams returns the names of the search parameters that Search would refuse as not supported.
-func UnknownParams(typ string, params url.Values) []string {
+// UnknownParams returns the names of the search parameters that Search would refuse as not supported; those that the
+// site added are supported.
+func (s *Store) UnknownParams(typ string, params url.Values) []string {
 	var out []string
 	for key, values := range params {
-		p := &plan{reader: &reader{terms: func(*fhir.Param, string, string) ([]Match, error) { return nil, nil }}}
+		p := &plan{reader: &reader{params: &s.params, terms: func(*fhir.Param, string, string) ([]Match, error) { return nil, nil }}}
 		if len(values) > 0 && errors.Is(p.add(typ, key, values[0]), errUnknown) {
 			out = append(out, key)
 		}
