@@ -104,6 +104,9 @@ func (d *door) outcome(r *http.Request, err error) (int, []fhir.Resource) {
 	case vigil.Unavailable:
 		return http.StatusServiceUnavailable, []fhir.Resource{issue("transient", msg, "")}
 	}
+	if r.Context().Err() != nil { // the client has gone: there is nobody to answer and nothing to mend
+		return http.StatusServiceUnavailable, []fhir.Resource{issue("transient", "the request was given up", "")}
+	}
 	var id [4]byte
 	rand.Read(id[:]) //nolint:errcheck // never fails
 	ref := "e-" + hex.EncodeToString(id[:])
