@@ -195,8 +195,8 @@ type transaction struct {
 
 func (d *door) transaction(r *http.Request, entries []fhir.Resource) (answer, error) {
 	t := &transaction{d: d, r: r, entries: entries, out: make([]fhir.Resource, len(entries)), ids: map[string]string{}, referred: map[string]bool{}}
-	if conditional(entries) {
-		defer d.turns.take("transaction")()
+	for _, cond := range conditions(entries) {
+		defer d.turns.take(cond)()
 	}
 	for i := range entries {
 		if err := t.plan(i); err != nil {
@@ -280,11 +280,21 @@ func (t *transaction) measure() (list []*measurement, err error) {
 	return list, nil
 }
 
-// conditional reports whether a transaction asks before it writes: such ones come one after the other.
-func conditional(entries []fhir.Resource) bool {
-	return slices.ContainsFunc(entries, func(e fhir.Resource) bool {
-		return e.Str("request.ifNoneExist") != "" || e.Str("request.method") != "GET" && strings.Contains(e.Str("request.url"), "?")
-	})
+// conditions returns what a transaction asks before it writes, each once and in one order for all, so that neither two
+// transactions nor a write by itself can come between the question and the write.
+func conditions(entries []fhir.Resource) []string {
+	var out []string
+	for _, e := range entries {
+		typ, query, asks := strings.Cut(strings.Trim(e.Str("request.url"), "/"), "?")
+		if none := e.Str("request.ifNoneExist"); none != "" {
+			query, asks = strings.TrimPrefix(strings.TrimPrefix(none, typ), "?"), true
+		}
+		if method := e.Str("request.method"); asks && method != "GET" && method != "HEAD" {
+			out = append(out, turnOf(typ, query))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func faultAt(i int, err error) error {

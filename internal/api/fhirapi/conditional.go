@@ -43,6 +43,14 @@ func (t *turns) take(condition string) (release func()) {
 	}
 }
 
+// turnOf names a condition in one way, however its parameters are written and in whatever order they come.
+func turnOf(typ, query string) string {
+	if params, err := url.ParseQuery(query); err == nil {
+		query = params.Encode()
+	}
+	return typ + "?" + query
+}
+
 // only returns the one record that a conditional search finds, nil when there is none.
 func (d *door) only(r *http.Request, typ, query string) (*record.Record, error) {
 	params, err := url.ParseQuery(query)
@@ -71,7 +79,7 @@ func condition(r *http.Request) string {
 // conditionalUpdate writes the one resource that the condition finds, or makes it (FHIR R4 3.1.0.4.3).
 func (d *door) conditionalUpdate(r *http.Request, typ string) (answer, error) {
 	cond := condition(r)
-	defer d.turns.take(typ + "?" + cond)()
+	defer d.turns.take(turnOf(typ, cond))()
 	found, err := d.only(r, typ, cond)
 	if err != nil {
 		return answer{}, err
@@ -93,7 +101,7 @@ func (d *door) conditionalUpdate(r *http.Request, typ string) (answer, error) {
 
 func (d *door) conditionalPatch(r *http.Request, typ string) (answer, error) {
 	cond := condition(r)
-	defer d.turns.take(typ + "?" + cond)()
+	defer d.turns.take(turnOf(typ, cond))()
 	found, err := d.only(r, typ, cond)
 	if err != nil {
 		return answer{}, err
@@ -107,7 +115,7 @@ func (d *door) conditionalPatch(r *http.Request, typ string) (answer, error) {
 // conditionalDelete deletes the one resource that the condition finds; more than one is refused.
 func (d *door) conditionalDelete(r *http.Request, typ string) (answer, error) {
 	cond := condition(r)
-	defer d.turns.take(typ + "?" + cond)()
+	defer d.turns.take(turnOf(typ, cond))()
 	found, err := d.only(r, typ, cond)
 	if err != nil || found == nil {
 		return answer{status: http.StatusNoContent}, err

@@ -77,7 +77,7 @@ func (d *door) create(r *http.Request, typ string) (answer, error) {
 	}
 	if cond := r.Header.Get("If-None-Exist"); cond != "" {
 		cond = strings.TrimPrefix(strings.TrimPrefix(cond, typ), "?")
-		defer d.turns.take(typ + "?" + cond)()
+		defer d.turns.take(turnOf(typ, cond))()
 		if a, done, err := d.measuredBefore(r, typ, cond); done || err != nil {
 			return a, err
 		}

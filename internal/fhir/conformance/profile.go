@@ -93,15 +93,6 @@ var builtin = sync.OnceValue(func() map[string]fhir.Resource {
 	return out
 })
 
-// BaseProfiles returns the URLs of the profiles that are always known.
-func BaseProfiles() []string {
-	var out []string
-	for url := range builtin() {
-		out = append(out, url)
-	}
-	return out
-}
-
 // maxCompiled bounds how many profiles a Validator keeps compiled.
 const maxCompiled = 1000
 
