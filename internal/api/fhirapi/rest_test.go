@@ -106,6 +106,20 @@ func TestConditional(t *testing.T) {
 	if b := parse(t, h.do(t, "GET", "/Organization?identifier=urn:o|1", "")); b.Str("total") != "1" {
 		t.Errorf("%s organizations from 16 conditional creates at once", b.Str("total"))
 	}
+	const two = `{"resourceType":"Organization","identifier":[{"system":"urn:o","value":"2"}],"name":"Two"}`
+	for i := range 16 {
+		wg.Go(func() {
+			if i%2 == 0 {
+				h.do(t, "POST", "/Organization", two, "If-None-Exist", "identifier=urn:o|2")
+				return
+			}
+			h.do(t, "POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":`+two+`,"request":{"method":"POST","url":"Organization","ifNoneExist":"identifier=urn%3Ao%7C2"}}]}`)
+		})
+	}
+	wg.Wait()
+	if b := parse(t, h.do(t, "GET", "/Organization?identifier=urn:o|2", "")); b.Str("total") != "1" {
+		t.Errorf("%s organizations from 16 conditional creates at once, half of them in transactions", b.Str("total"))
+	}
 }
 
 func TestHistory(t *testing.T) {
