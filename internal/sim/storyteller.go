@@ -39,6 +39,7 @@ type Teller struct {
 	event   time.Duration // story time of the last line that was no expectation
 	since   time.Time     // the same by the stage's clock
 	anchors []anchor
+	before  []string // alarms that were there when the story began
 	lives   map[string]*told
 	order   []*told
 	skip    bool // an application is missing
@@ -82,6 +83,13 @@ func (t *Teller) Run(ctx context.Context) (failed int, err error) {
 		t.order = append(t.order, l)
 	}
 	t.since = t.mark()
+	before, err := t.alarms(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for i := range before {
+		t.before = append(t.before, before[i].ID)
+	}
 	for i := range t.Story.Lines {
 		l := &t.Story.Lines[i]
 		if l.Timed {
@@ -268,14 +276,19 @@ func (p *told) set(v Vital) {
 	}
 }
 
-// alarms returns the alarms of the story's patients since it began, the latest first.
+// alarms returns the alarms of the story's patients since it began, the latest first. The second before allows for a
+// clock that differs from Vigil's; what was raised in it by something else is not the story's.
 func (t *Teller) alarms(ctx context.Context) (out []vigil.Alarm, err error) {
 	for _, l := range t.order {
 		list, err := t.Stage.Alarms(ctx, l.Patient, t.anchors[0].now.Add(-time.Second))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, list...)
+		for i := range list {
+			if !slices.Contains(t.before, list[i].ID) {
+				out = append(out, list[i])
+			}
+		}
 	}
 	slices.SortStableFunc(out, func(a, b vigil.Alarm) int { return b.Raised.Compare(a.Raised) })
 	return out, nil
