@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 )
@@ -42,7 +42,7 @@ func (f tokenFlags) manage(ctx context.Context, local func(ctx context.Context, 
 	if _, err := os.Stat(path); err != nil {
 		return vigil.Errorf(vigil.Invalid, "user.token", "%s is no data directory of Vigil: %w", f.Data, err)
 	}
-	db, err := sqlite.Open(path)
+	db, err := relational.OpenSQLite(path)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/driver/remotewrite"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 )
 
 // Finding is one thing that the examination looked at, in plain words with its mend.
@@ -64,7 +64,7 @@ func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	} else {
 		add("retention", true, "telemetry is kept, unless an administrator decided otherwise: %s", policy)
 	}
-	db, err := sqlite.Open(cfg.path("records.db"))
+	db, err := relational.OpenSQLite(cfg.path("records.db"))
 	if err != nil {
 		add("records", false, "the record store cannot be opened: %v. Restore records.db from a backup, or move it away to start anew", err)
 	} else {
@@ -95,7 +95,7 @@ func filesFinding(most uint64) string {
 }
 
 // examineRecords reads every page of the record store: SQLite checks its trees, the store its seals.
-func examineRecords(db *sqlite.DB) (ok bool, text string) {
+func examineRecords(db *relational.DB) (ok bool, text string) {
 	var answer string
 	err := db.Read().QueryRowContext(context.Background(), "PRAGMA quick_check").Scan(&answer)
 	if reason := db.Health().Reason; reason != "" {

@@ -1,0 +1,12 @@
+package relational_test
+
+import (
+	"testing"
+
+	"github.com/vigil-health/vigil/internal/engine/record"
+	"github.com/vigil-health/vigil/internal/engine/record/recordtest"
+)
+
+func TestRecords(t *testing.T) {
+	recordtest.Run(t, func(t *testing.T) record.Backend { return open(t).Records() })
+}
