@@ -35,7 +35,7 @@ func (a accounts) PutAccount(ctx context.Context, acc access.Account, password s
 			return fmt.Errorf("write account %s: %w", acc.ID, err)
 		}
 		_, err = tx.Exec(`INSERT INTO account (id, login, json, password, created) VALUES (?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET login = excluded.login, json = excluded.json, password = iif(excluded.password = '', password, excluded.password)`,
+			ON CONFLICT (id) DO UPDATE SET login = excluded.login, json = excluded.json, password = CASE WHEN excluded.password = '' THEN account.password ELSE excluded.password END`,
 			acc.ID, acc.Login, doc, password, acc.Created.UnixMicro())
 		if err != nil {
 			return fmt.Errorf("write account %s: %w", acc.ID, err)
@@ -94,7 +94,7 @@ func (a accounts) Accounts(ctx context.Context) ([]access.Account, error) {
 func (a accounts) Setup(ctx context.Context, hash []byte) (stored []byte, exists bool, err error) {
 	if hash != nil {
 		err := a.db.Write(ctx, func(tx *Tx) error {
-			_, err := tx.Exec(`INSERT OR REPLACE INTO state (room, key, value) VALUES ('access', 'setup', ?)`, hash)
+			_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('access', 'setup', ?) ON CONFLICT (room, key) DO UPDATE SET value = excluded.value`, hash)
 			return err
 		})
 		if err != nil {
@@ -111,7 +111,8 @@ func (a accounts) Setup(ctx context.Context, hash []byte) (stored []byte, exists
 // PutSession writes a session.
 func (a accounts) PutSession(ctx context.Context, s access.Session) error {
 	return a.db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(`INSERT OR REPLACE INTO session (hash, account, created, used) VALUES (?,?,?,?)`, s.Hash[:], s.Account, s.Created.UnixMicro(), s.Used.UnixMicro())
+		_, err := tx.Exec(`INSERT INTO session (hash, account, created, used) VALUES (?,?,?,?)
+			ON CONFLICT (hash) DO UPDATE SET account = excluded.account, created = excluded.created, used = excluded.used`, s.Hash[:], s.Account, s.Created.UnixMicro(), s.Used.UnixMicro())
 		return err
 	})
 }

@@ -40,7 +40,7 @@ func (b *Alarms) Put(ctx context.Context, c alarm.Change) error {
 	return b.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO alarm (id, subject, unit, kind, rule, priority, open, raised, body, evidence) VALUES (?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET unit = excluded.unit, priority = excluded.priority, open = excluded.open, body = excluded.body,
-			evidence = coalesce(excluded.evidence, evidence)`,
+			evidence = coalesce(excluded.evidence, alarm.evidence)`,
 			a.ID, string(a.Subject), a.Unit, string(a.Kind), a.Rule, int(a.Priority), a.Open(), a.Raised.UnixNano(), body, evidence)
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (b *Alarms) Put(ctx context.Context, c alarm.Change) error {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`INSERT OR IGNORE INTO alarm_page (id, alarm, step, person, at) VALUES (?,?,?,?,?)`, p.ID, p.Alarm, p.Step, to, p.At.UnixNano()); err != nil {
+			if _, err := tx.Exec(`INSERT INTO alarm_page (id, alarm, step, person, at) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING`, p.ID, p.Alarm, p.Step, to, p.At.UnixNano()); err != nil {
 				return err
 			}
 		}

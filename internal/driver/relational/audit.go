@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,14 +37,14 @@ func appendAudit(tx *Tx, recs []audit.Record) error {
 	}
 	copy(prev.Hash[:], hash)
 	for _, r := range recs {
-		prev = audit.Seal(prev, r)
+		prev = audit.Seal(prev, kept(r)) // what is sealed is what a database gives back
 		_, err := tx.Exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)`, prev.Seq, prev.At.UnixMicro(), prev.Who,
 			prev.Role, prev.Action, prev.What, prev.Outcome, prev.Detail, strings.Join(prev.Subjects, " "), prev.Hash[:])
 		if err != nil {
 			return fmt.Errorf("write the audit trail: %w", err)
 		}
 		for _, s := range prev.Subjects {
-			if _, err := tx.Exec(`INSERT OR IGNORE INTO audit_subject (subject, seq) VALUES (?, ?)`, s, prev.Seq); err != nil {
+			if _, err := tx.Exec(`INSERT INTO audit_subject (subject, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`, s, prev.Seq); err != nil {
 				return fmt.Errorf("write the audit trail: %w", err)
 			}
 		}
@@ -51,9 +52,23 @@ func appendAudit(tx *Tx, recs []audit.Record) error {
 	return nil
 }
 
+// kept returns a record with texts as every database keeps them.
+func kept(r audit.Record) audit.Record {
+	for _, text := range []*string{&r.Who, &r.Role, &r.Action, &r.What, &r.Outcome, &r.Detail} {
+		*text = keepable(*text)
+	}
+	for i, s := range r.Subjects {
+		if k := keepable(s); k != s {
+			r.Subjects = slices.Clone(r.Subjects)
+			r.Subjects[i] = k
+		}
+	}
+	return r
+}
+
 // List reads entries as the filter says.
 func (a auditTable) List(ctx context.Context, f audit.Filter) ([]audit.Record, error) {
-	where, args := []string{"1"}, []any{}
+	where, args := []string{"1 = 1"}, []any{}
 	add := func(use bool, cond string, arg any) {
 		if use {
 			where, args = append(where, cond), append(args, arg)

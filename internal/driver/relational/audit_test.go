@@ -3,7 +3,8 @@ package relational_test
 import (
 	"database/sql"
 	"fmt"
-	"path/filepath"
+	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,12 +15,11 @@ import (
 )
 
 func TestAuditIsAppendOnlyAndShowsChanges(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vigil.db")
-	db, err := relational.OpenSQLite(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	each(t, examineAuditIsAppendOnlyAndShowsChanges)
+}
+
+func examineAuditIsAppendOnlyAndShowsChanges(t *testing.T, h *house) {
+	db := h.open(t)
 	house := access.AsSystem(t.Context(), "test")
 	trail := audit.New(audit.Config{Backend: db.Audit()})
 	defer trail.Close()
@@ -39,16 +39,20 @@ func TestAuditIsAppendOnlyAndShowsChanges(t *testing.T) {
 			t.Errorf("%s goes through", q)
 		}
 	}
-	tamper(t, path)
+	h.tamper(t)
 	if n, err := trail.Verify(house); n != 41 || vigil.KindOf(err) != vigil.Conflict {
 		t.Errorf("verify after a change of entry 42: %d, %v", n, err)
 	}
 }
 
-// tamper changes an entry behind the house's back, as somebody with the file could.
-func tamper(t *testing.T, path string) {
+// tamper changes an entry behind the house's back, as somebody with the file or the password could.
+func (h *house) tamper(t *testing.T) {
 	t.Helper()
-	raw, err := sql.Open("sqlite", path)
+	if h.url != "" {
+		postgres.Do(t, path.Base(strings.Split(h.url, "?")[0]), `ALTER TABLE audit DISABLE TRIGGER USER; UPDATE audit SET who = 'eve' WHERE seq = 42; ALTER TABLE audit ENABLE TRIGGER USER`)
+		return
+	}
+	raw, err := sql.Open("sqlite", h.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +64,10 @@ func tamper(t *testing.T, path string) {
 	}
 }
 
-func TestAuditWritesWithinASecond(t *testing.T) {
-	db := open(t)
+func TestAuditWritesWithinASecond(t *testing.T) { each(t, examineAuditWritesWithinASecond) }
+
+func examineAuditWritesWithinASecond(t *testing.T, h *house) {
+	db := h.open(t)
 	trail := audit.New(audit.Config{Backend: db.Audit()})
 	defer trail.Close()
 	if err := trail.Later(t.Context(), audit.Entry{Action: "record.read"}); err != nil {

@@ -42,8 +42,10 @@ func as(t *testing.T, id string, role access.Role) context.Context {
 }
 
 // TestConsultFromRingToNote plays Sara's conversation with Dr Kim over a restart.
-func TestConsultFromRingToNote(t *testing.T) {
-	reopen, rec, marks, n := reopener(t), &records{}, &steps{}, 0
+func TestConsultFromRingToNote(t *testing.T) { each(t, examineConsultFromRingToNote) }
+
+func examineConsultFromRingToNote(t *testing.T, h *house) {
+	reopen, rec, marks, n := h.reopen(t), &records{}, &steps{}, 0
 	start := func() *consult.Desk {
 		return consult.NewDesk(consult.Config{Book: reopen().Consults(), Records: rec, Alarms: marks, Now: time.Now,
 			NewID: func() string { n++; return fmt.Sprintf("id%d", n) }})

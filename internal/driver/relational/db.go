@@ -1,7 +1,9 @@
-// Package relational keeps records, accounts, alarms, devices and the audit trail in one SQLite file.
+// Package relational keeps records, accounts, alarms, devices and the audit trail in a relational database: one SQLite file, or
+// a database on a PostgreSQL server, with the same tables.
 //
-// WAL, synchronous=FULL, one writer with group commit: what Write returns without error is on disk. Telemetry is not
-// kept here (driver/pebble). Start at DB; each engine's port is implemented in the file named after it.
+// One writer with group commit: what Write returns without error is on disk. The SQL of this package is what both databases
+// understand, with "?" for a parameter; the few differences are in dialect.go. Telemetry is not kept here (driver/pebble).
+// Start at DB; each engine's port is implemented in the file named after it, both databases in sqlite.go and postgres.go.
 package relational
 
 import (
@@ -9,14 +11,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
-
-	driver "modernc.org/sqlite" // registers the driver "sqlite" too
-	lib "modernc.org/sqlite/lib"
 
 	"github.com/vigil-health/vigil"
 )
@@ -24,37 +20,26 @@ import (
 // groupLimit bounds how many writes share one transaction, so that one slow group delays nobody for long.
 const groupLimit = 256
 
-// DB is one open database file. Its methods are safe for concurrent use.
+// DB is one open database. Its methods are safe for concurrent use.
 type DB struct {
+	store store
 	read  *sql.DB
-	write *sql.DB
 	pool  *Reader
-	tx    *Tx // of the writer, begun and ended for each group
+	tx    *Tx // of the writer, begun and ended for each group; nil while there is no connection
 	queue chan *job
 	wg    sync.WaitGroup
 	mu    sync.RWMutex // guards shut against a send on the closed queue
 	shut  bool
-	layer *layer
-	path  string
-	// journal is what of the journal was left out when the file was opened, "" when nothing was.
-	journal string
 }
 
-// Health says what damage the store has met since it was opened.
+// Health says what the store has met since it was opened.
 type Health struct {
 	Damaged int64  // reads that met a damaged page
-	Reason  string // in plain words, "" while there is none
+	Reason  string // in plain words, "" while all is well
 }
 
-// Health returns how the file is. It does not touch the disk.
-func (db *DB) Health() Health {
-	h := Health{Damaged: atomic.LoadInt64(&db.layer.m.damaged), Reason: db.journal}
-	if h.Damaged > 0 {
-		h.Reason = strings.TrimPrefix(fmt.Sprintf("%s; page %d of records.db is damaged: what lies on it is refused, everything else is served. "+
-			"Restore records.db from a backup", h.Reason, atomic.LoadInt64(&db.layer.m.page)), "; ")
-	}
-	return h
-}
+// Health returns how the store is. It does not touch the disk.
+func (db *DB) Health() Health { return db.store.health() }
 
 type job struct {
 	ctx  context.Context
@@ -63,96 +48,61 @@ type job struct {
 	done chan struct{}
 }
 
-// OpenSQLite opens or creates the database file and brings its schema up to date.
-func OpenSQLite(path string) (*DB, error) {
-	db := &DB{queue: make(chan *job, 4*groupLimit), path: path}
-	if err := db.open(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, about(err, "its schema")), db.closeFiles())
+// start opens the store, brings its schema up to date and starts the writer.
+func start(ctx context.Context, s store) (*DB, error) {
+	db := &DB{store: s, queue: make(chan *job, 4*groupLimit)}
+	if err := db.open(ctx); err != nil {
+		return nil, errors.Join(s.fault(err), db.closeStore())
 	}
 	db.wg.Add(1)
 	go db.writer()
 	return db, nil
 }
 
-func (db *DB) open(path string) (err error) {
-	if err := prepareFile(path); err != nil {
+func (db *DB) open(ctx context.Context) (err error) {
+	if err := db.connect(ctx); err != nil {
 		return err
 	}
-	if db.journal, err = readJournal(path + "-wal"); err != nil {
+	if err := migrate(ctx, db.tx.conn, db.store); err != nil {
 		return err
 	}
-	if db.layer, err = newLayer(); err != nil {
+	if db.read, err = db.store.readers(); err != nil {
 		return err
 	}
-	if db.write, err = sql.Open("sqlite", dsn(path, db.layer.name, false)); err != nil {
-		return err
-	}
-	db.write.SetMaxOpenConns(1)
-	if err := migrate(db.write); err != nil {
-		return err
-	}
-	if db.read, err = sql.Open("sqlite", dsn(path, db.layer.name, true)); err != nil {
-		return err
-	}
-	db.read.SetMaxOpenConns(8)
-	db.pool = &Reader{db: db.read}
-	conn, err := db.write.Conn(context.Background())
-	if err != nil {
-		return err
-	}
-	db.tx = &Tx{conn: conn}
+	db.pool = &Reader{db: db.read, dialect: db.store}
 	return nil
 }
 
-// closeFiles closes what open got, readers first, so that the writer moves the journal into the file.
-func (db *DB) closeFiles() (err error) {
-	if db.pool != nil {
-		db.pool.forget()
+// connect gives the writer its connection.
+func (db *DB) connect(ctx context.Context) error {
+	conn, err := db.store.connect(ctx)
+	if err == nil {
+		db.tx = &Tx{conn: conn, dialect: db.store}
 	}
+	return err
+}
+
+// disconnect lets the writer's connection go.
+func (db *DB) disconnect() error {
+	if db.tx == nil {
+		return nil
+	}
+	db.tx.forget()
+	err := db.tx.conn.Close()
+	db.tx = nil
+	return err
+}
+
+// closeStore closes what open got, readers first, so that SQLite's writer moves the journal into the file.
+func (db *DB) closeStore() (err error) {
 	if db.read != nil {
+		db.pool.forget()
 		err = db.read.Close()
 	}
-	if db.tx != nil {
-		db.tx.forget()
-		err = errors.Join(err, db.tx.conn.Close())
-	}
-	if db.write != nil {
-		err = errors.Join(err, db.write.Close())
-	}
-	if db.layer != nil && err == nil {
-		db.layer.close()
-	}
-	return err
+	return errors.Join(err, db.disconnect(), db.store.close())
 }
 
-// about says in the words of this package that an error of SQLite is a broken seal; what names what was read.
-func about(err error, what string) error {
-	if damaged(err) {
-		return vigil.Errorf(vigil.Internal, "relational.read", "%s lies on a damaged page of records.db and is refused; restore it from a backup: %w", what, err)
-	}
-	return err
-}
-
-func damaged(err error) bool {
-	var serr *driver.Error
-	return errors.As(err, &serr) && serr.Code() == lib.SQLITE_IOERR_DATA
-}
-
-func dsn(path, layer string, readOnly bool) string {
-	q := url.Values{"vfs": {layer}}
-	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "busy_timeout(10000)", "cache_size(-32000)"} {
-		q.Add("_pragma", p)
-	}
-	q.Set("_time_format", "sqlite")
-	if readOnly {
-		q.Add("_pragma", "query_only(ON)")
-	} else {
-		q.Set("_txlock", "immediate")
-	}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
-}
-
-// Close waits for queued writes and closes the file.
+// Close waits for queued writes and closes the database.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	if db.shut {
@@ -163,7 +113,7 @@ func (db *DB) Close() error {
 	close(db.queue)
 	db.mu.Unlock()
 	db.wg.Wait()
-	return db.closeFiles()
+	return db.closeStore()
 }
 
 // Read returns the pool of read-only connections; each query sees every write that returned before it began.
@@ -232,19 +182,50 @@ func (db *DB) commit(group []*job) {
 		if j.err == nil && err != nil {
 			j.err = fmt.Errorf("commit: %w", err)
 		}
+		j.err = db.store.fault(j.err)
 		close(j.done)
 	}
 }
 
+// runGroup runs the jobs in one transaction. A group of one needs no savepoint: its error undoes the transaction.
 func (db *DB) runGroup(group []*job) (err error) {
-	if _, err := db.tx.Exec("BEGIN IMMEDIATE"); err != nil {
+	if db.tx != nil && db.store.lost(db.tx.conn) {
+		_ = db.disconnect() // it is gone already
+	}
+	if db.tx == nil {
+		if err := db.connect(context.Background()); err != nil {
+			return err
+		}
+	}
+	if err := db.store.begin(db.tx); err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			_, _ = db.tx.Exec("ROLLBACK") // SQLite may have done it already
+		if err != nil && db.tx != nil {
+			_, _ = db.tx.Exec("ROLLBACK") // the database may have done it already
 		}
 	}()
+	if len(group) == 1 {
+		if err := db.runOne(group[0]); err != nil {
+			return err
+		}
+	} else if err := db.runMany(group); err != nil {
+		return err
+	}
+	if _, err := db.tx.Exec("COMMIT"); err != nil {
+		return db.settle(err)
+	}
+	return nil
+}
+
+func (db *DB) runOne(j *job) error {
+	if j.err = j.ctx.Err(); j.err == nil {
+		j.err = j.fn(db.tx)
+	}
+	return j.err
+}
+
+func (db *DB) runMany(group []*job) error {
 	for _, j := range group {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
@@ -261,6 +242,22 @@ func (db *DB) runGroup(group []*job) (err error) {
 			return err
 		}
 	}
-	_, err = db.tx.Exec("COMMIT")
-	return err
+	return nil
+}
+
+// settle finds out what became of a commit that was not answered because the connection broke: nil when it is on disk.
+func (db *DB) settle(err error) error {
+	if !db.store.lost(db.tx.conn) {
+		return err
+	}
+	ticket := db.tx.ticket
+	_ = db.disconnect() // it is gone already
+	if again := db.connect(context.Background()); again != nil {
+		return errors.Join(err, again)
+	}
+	done, again := db.store.committed(db.tx, ticket)
+	if done {
+		return nil
+	}
+	return errors.Join(err, again)
 }

@@ -2,23 +2,12 @@ package relational_test
 
 import (
 	"errors"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/relational"
 )
-
-func open(t *testing.T) *relational.DB {
-	t.Helper()
-	db, err := relational.OpenSQLite(filepath.Join(t.TempDir(), "vigil.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
 
 func put(key string) func(tx *relational.Tx) error {
 	return func(tx *relational.Tx) error {
@@ -36,7 +25,11 @@ func count(t *testing.T, db *relational.DB) (n int) {
 }
 
 func TestWriteGroupsConcurrentWritersAndKeepsErrorsApart(t *testing.T) {
-	db := open(t)
+	each(t, examineWriteGroupsConcurrentWritersAndKeepsErrorsApart)
+}
+
+func examineWriteGroupsConcurrentWritersAndKeepsErrorsApart(t *testing.T, h *house) {
+	db := h.open(t)
 	boom := errors.New("boom")
 	var wg sync.WaitGroup
 	for i := range 200 {
@@ -62,8 +55,10 @@ func TestWriteGroupsConcurrentWritersAndKeepsErrorsApart(t *testing.T) {
 	}
 }
 
-func TestWriteAfterClose(t *testing.T) {
-	db := open(t)
+func TestWriteAfterClose(t *testing.T) { each(t, examineWriteAfterClose) }
+
+func examineWriteAfterClose(t *testing.T, h *house) {
+	db := h.open(t)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -73,28 +68,14 @@ func TestWriteAfterClose(t *testing.T) {
 }
 
 func TestReopenKeepsRowsAndRunsNoMigrationTwice(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vigil.db")
-	for range 2 {
-		db, err := relational.OpenSQLite(path)
-		if err != nil {
-			t.Fatal(err)
+	each(t, func(t *testing.T, h *house) {
+		for _, key := range []string{"one", "two"} {
+			if err := h.open(t).Write(t.Context(), put(key)); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := db.Write(t.Context(), func(tx *relational.Tx) error {
-			_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('test', hex(randomblob(8)), 'x')`)
-			return err
-		}); err != nil {
-			t.Fatal(err)
+		if n := count(t, h.open(t)); n != 2 {
+			t.Errorf("%d rows, want 2", n)
 		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	db, err := relational.OpenSQLite(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if n := count(t, db); n != 2 {
-		t.Errorf("%d rows, want 2", n)
-	}
+	})
 }

@@ -80,9 +80,9 @@ func (everyone) Holders(_ context.Context, p alarm.Post) ([]alarm.Recipient, err
 
 // shift plays one night at the desk on a virtual clock, two seconds a round. Whoever caused a step that was not
 // answered repeats it in the next round, as rules and people do.
-func shift(t *testing.T, kill int, after bool) (trace []string, ops int) {
+func shift(t *testing.T, h *house, kill int, after bool) (trace []string, ops int) {
 	t.Helper()
-	reopen := reopener(t)
+	reopen := h.reopen(t)
 	from := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	now := from
 	m := &mortal{Book: reopen().Alarms(), left: kill, after: after}
@@ -159,13 +159,20 @@ func shift(t *testing.T, kill int, after bool) (trace []string, ops int) {
 // TestKillAtEveryMoment shows that a kill before or after any write loses no alarm, raises none twice, repeats no page
 // and keeps every deadline to one round of the script.
 func TestKillAtEveryMoment(t *testing.T) {
-	want, ops := shift(t, 1000, false)
+	for name, fresh := range databases() {
+		t.Run(name, func(t *testing.T) { examineKills(t, fresh) })
+	}
+}
+
+func examineKills(t *testing.T, fresh func(t testing.TB) *house) {
+	want, ops := shift(t, fresh(t), 1000, false)
 	if ops < 11 || !slices.Contains(want, "map-low.Patient.sara.1772330400 physician.second at 2m0s") {
 		t.Fatalf("the night without a kill: %d operations, %q", ops, want)
 	}
 	for kill := range ops {
 		for _, after := range []bool{false, true} {
-			got, _ := shift(t, kill, after)
+			var got []string
+			t.Run(fmt.Sprintf("%d/%v", kill, after), func(t *testing.T) { got, _ = shift(t, fresh(t), kill, after) })
 			if diff := cmp.Diff(onTime(want), onTime(got)); diff != "" {
 				t.Errorf("killed at operation %d, after=%v (-without +with):\n%s", kill, after, diff)
 			}

@@ -5,3 +5,9 @@ var (
 	Seal   = seal
 	Sealed = sealed
 )
+
+// Words and Schema are how PostgreSQL is told queries and migrations.
+var (
+	Words  = postgresDialect{}.text
+	Schema = postgresDialect{}.schema
+)

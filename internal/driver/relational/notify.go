@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/vigil-health/vigil"
@@ -26,7 +27,7 @@ func (o *Outbox) Add(ctx context.Context, m notify.Message) (fresh bool, err err
 		return false, err
 	}
 	err = o.db.Write(ctx, func(tx *Tx) error {
-		res, err := tx.Exec(`INSERT OR IGNORE INTO message (id, alarm, state, created, body) VALUES (?,?,?,?,?)`, m.ID, m.Alarm, string(m.State), m.Created.UnixNano(), body)
+		res, err := tx.Exec(`INSERT INTO message (id, alarm, state, created, body) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING`, m.ID, m.Alarm, string(m.State), m.Created.UnixNano(), body)
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func (o *Outbox) List(ctx context.Context, state notify.State, alarm string, lim
 		where, args = append(where, "alarm = ?"), append(args, alarm)
 	}
 	if limit <= 0 {
-		limit = -1
+		limit = math.MaxInt32
 	}
 	rows, err := o.db.Read().QueryContext(ctx, `SELECT body FROM message WHERE `+strings.Join(where, " AND ")+` ORDER BY created DESC, id LIMIT ?`, append(args, limit)...)
 	if err != nil {
@@ -82,7 +83,7 @@ func (o *Outbox) List(ctx context.Context, state notify.State, alarm string, lim
 }
 
 // documents decodes the single JSON column of every row and closes rows.
-func documents[T any](rows *sql.Rows) ([]T, error) {
+func documents[T any](rows *Rows) ([]T, error) {
 	defer rows.Close()
 	out := []T{}
 	for rows.Next() {

@@ -11,8 +11,10 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/notify"
 )
 
-func TestOutboxOfMessages(t *testing.T) {
-	reopen, ctx := reopener(t), t.Context()
+func TestOutboxOfMessages(t *testing.T) { each(t, examineOutboxOfMessages) }
+
+func examineOutboxOfMessages(t *testing.T, h *house) {
+	reopen, ctx := h.reopen(t), t.Context()
 	o := reopen().Outbox()
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	m := notify.Message{ID: "p1", Alarm: "a1", To: alarm.Recipient{ID: "dr-lee"}, Priority: vigil.PriorityHigh, State: notify.Waiting,

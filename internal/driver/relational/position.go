@@ -33,7 +33,7 @@ func (p *Positions) LoadPosition(ctx context.Context, name string) (uint64, erro
 // SavePosition keeps the offset under the name, durably.
 func (p *Positions) SavePosition(ctx context.Context, name string, offset uint64) error {
 	return p.db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(`INSERT OR REPLACE INTO state (room, key, value) VALUES ('outlet', ?, ?)`, name, binary.BigEndian.AppendUint64(nil, offset))
+		_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('outlet', ?, ?) ON CONFLICT (room, key) DO UPDATE SET value = excluded.value`, name, binary.BigEndian.AppendUint64(nil, offset))
 		return err
 	})
 }

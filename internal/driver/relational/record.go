@@ -202,7 +202,7 @@ func (r *records) one(ctx context.Context, typ, id, query string, args ...any) (
 
 // History returns versions, newest first.
 func (r *records) History(ctx context.Context, q record.HistoryQuery) ([]record.Record, error) {
-	query := `SELECT ` + versionColumns + `, s.text FROM resource_version v JOIN resource r ON r.res = v.res JOIN symbol s ON s.num = v.type WHERE 1`
+	query := `SELECT ` + versionColumns + `, s.text FROM resource_version v JOIN resource r ON r.res = v.res JOIN symbol s ON s.num = v.type WHERE 1 = 1`
 	var args []any
 	add := func(cond string, values ...any) {
 		query, args = query+" AND "+cond, append(args, values...)

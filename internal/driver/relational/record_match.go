@@ -84,7 +84,7 @@ func (w *where) text(m *record.Match, c columnNames) cond {
 	case record.OpContains:
 		return cond{"instr(" + c.text + ", ?) > 0", []any{fold}}
 	case record.OpEnds:
-		return cond{"substr(" + c.text + ", -length(?)) = ?", []any{fold, fold}}
+		return cond{"substr(" + c.text + ", length(" + c.text + ") - length(?) + 1) = ?", []any{fold, fold}}
 	}
 	return cond{c.text + " >= ? AND " + c.text + " < ?", []any{fold, fold + "\U0010FFFF"}}
 }

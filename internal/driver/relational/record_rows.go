@@ -250,7 +250,7 @@ func (in *insert) run(tx *Tx) error {
 	for rest := in.args; len(rest) > 0; {
 		n := min(len(rest)/in.width, insertLimit)
 		q := make([]byte, 0, 64+n*(2*in.width+3))
-		q = append(q, "INSERT OR IGNORE INTO "+in.table+" ("+in.columns+") VALUES "...)
+		q = append(q, "INSERT INTO "+in.table+" ("+in.columns+") VALUES "...)
 		for i := range n {
 			if i > 0 {
 				q = append(q, ',')
@@ -259,6 +259,7 @@ func (in *insert) run(tx *Tx) error {
 			q = append(q, marks(in.width)...)
 			q = append(q, ')')
 		}
+		q = append(q, " ON CONFLICT DO NOTHING"...)
 		if _, err := tx.Exec(string(q), rest[:n*in.width]...); err != nil {
 			return fmt.Errorf("write %s: %w", in.table, err)
 		}

@@ -8,5 +8,9 @@ import (
 )
 
 func TestRecords(t *testing.T) {
-	recordtest.Run(t, func(t *testing.T) record.Backend { return open(t).Records() })
+	for name, fresh := range databases() {
+		t.Run(name, func(t *testing.T) {
+			recordtest.Run(t, func(t *testing.T) record.Backend { return fresh(t).open(t).Records() })
+		})
+	}
 }

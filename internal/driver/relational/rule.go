@@ -19,7 +19,8 @@ var _ rule.Keeper = (*Limits)(nil)
 func (l *Limits) PutLimits(ctx context.Context, s vigil.Subject, limits map[vigil.Metric]vigil.Limit) error {
 	return l.db.Write(ctx, func(tx *Tx) error {
 		for m, lim := range limits {
-			query, args := `INSERT OR REPLACE INTO personal_limit (subject, metric, low, high) VALUES (?,?,?,?)`, []any{string(s), string(m), lim.Low, lim.High}
+			query, args := `INSERT INTO personal_limit (subject, metric, low, high) VALUES (?,?,?,?)
+				ON CONFLICT (subject, metric) DO UPDATE SET low = excluded.low, high = excluded.high`, []any{string(s), string(m), lim.Low, lim.High}
 			if lim.Low == nil && lim.High == nil {
 				query, args = `DELETE FROM personal_limit WHERE subject = ? AND metric = ?`, args[:2]
 			}

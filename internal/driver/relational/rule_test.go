@@ -8,8 +8,10 @@ import (
 	"github.com/vigil-health/vigil"
 )
 
-func TestPersonalLimits(t *testing.T) {
-	reopen := reopener(t)
+func TestPersonalLimits(t *testing.T) { each(t, examinePersonalLimits) }
+
+func examinePersonalLimits(t *testing.T, h *house) {
+	reopen := h.reopen(t)
 	low, high := 35.0, 120.0
 	l := reopen().Limits()
 	put := func(limits map[vigil.Metric]vigil.Limit) {

@@ -19,7 +19,7 @@ var _ schedule.Book = (*Deadlines)(nil)
 // Put implements schedule.Book.
 func (b *Deadlines) Put(ctx context.Context, d schedule.Deadline) error {
 	return b.db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(`INSERT OR REPLACE INTO deadline (key, at, payload) VALUES (?,?,?)`, d.Key, d.At.UnixNano(), d.Payload)
+		_, err := tx.Exec(`INSERT INTO deadline (key, at, payload) VALUES (?,?,?) ON CONFLICT (key) DO UPDATE SET at = excluded.at, payload = excluded.payload`, d.Key, d.At.UnixNano(), d.Payload)
 		return err
 	})
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/schedule"
 )
 
-func TestDeadlinesSurviveARestart(t *testing.T) {
-	reopen, ctx := reopener(t), t.Context()
+func TestDeadlinesSurviveARestart(t *testing.T) { each(t, examineDeadlinesSurviveARestart) }
+
+func examineDeadlinesSurviveARestart(t *testing.T, h *house) {
+	reopen, ctx := h.reopen(t), t.Context()
 	now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	s := schedule.New(reopen().Deadlines(), clock, nil)

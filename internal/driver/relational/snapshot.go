@@ -26,23 +26,27 @@ import (
 // Every page that is in use is read and its seal checked: a damaged database gives no snapshot but Internal. Writers
 // go on meanwhile.
 func (db *DB) Snapshot(ctx context.Context, path string) error {
-	db.mu.RLock() // the file stays open until the copy is made
+	db.mu.RLock() // the database stays open until the copy is made
 	defer db.mu.RUnlock()
 	if db.shut {
 		return vigil.Errorf(vigil.Unavailable, "relational.snapshot", "the record store is closed")
 	}
-	own, err := sql.Open("sqlite", dsn(db.path, db.layer.name, false))
-	if err != nil {
-		return err
-	}
-	_, err = own.ExecContext(ctx, `VACUUM INTO ?`, path)
-	if err = errors.Join(err, own.Close()); err != nil {
-		return fmt.Errorf("copy the record store: %w", about(err, "something"))
+	if err := db.store.snapshot(ctx, db, path); err != nil {
+		return fmt.Errorf("copy the record store: %w", db.store.fault(err))
 	}
 	if err := sealsIn(ctx, path); err != nil {
 		return fmt.Errorf("copy the record store: %w", err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+func (f *file) snapshot(ctx context.Context, _ *DB, path string) error {
+	own, err := sql.Open("sqlite", dsn(f.path, f.layer.name, false))
+	if err != nil {
+		return err
+	}
+	_, err = own.ExecContext(ctx, `VACUUM INTO ?`, path)
+	return about(errors.Join(err, own.Close()), "something")
 }
 
 // sealsIn checks the seal of every page of a file that nobody writes, and has the file on disk.
@@ -164,7 +168,7 @@ func inspectResources(ctx context.Context, db *sql.DB, out *backup.Records) erro
 
 // inspectAudit follows the chain from the first entry.
 func inspectAudit(ctx context.Context, db *sql.DB) (out backup.Audit, err error) {
-	trail := auditTable{&DB{pool: &Reader{db: db}}}
+	trail := auditTable{&DB{pool: &Reader{db: db, dialect: sqliteDialect{}}}}
 	defer trail.db.pool.forget()
 	var prev audit.Record
 	for {

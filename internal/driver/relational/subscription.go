@@ -50,7 +50,8 @@ func (s *Subscriptions) Save(ctx context.Context, st subscription.State) error {
 	}
 	return s.db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO subscription_state (id, owner, delivered, fails, since, error) VALUES (?,?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, delivered = max(delivered, excluded.delivered), fails = excluded.fails, since = excluded.since, error = excluded.error`,
+			ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, fails = excluded.fails, since = excluded.since, error = excluded.error,
+			delivered = CASE WHEN excluded.delivered > subscription_state.delivered THEN excluded.delivered ELSE subscription_state.delivered END`,
 			st.ID, st.Owner, st.Delivered, st.Fails, since, st.Error)
 		if err == nil && st.Delivered > keptEvents {
 			_, err = tx.Exec(`DELETE FROM subscription_event WHERE id = ? AND number <= ?`, st.ID, st.Delivered-keptEvents)
@@ -75,7 +76,7 @@ func (s *Subscriptions) Append(ctx context.Context, events []subscription.Event,
 				return err
 			}
 		}
-		_, err := tx.Exec(`INSERT OR REPLACE INTO state (room, key, value) VALUES ('subscription', ?, ?)`, position, binary.BigEndian.AppendUint64(nil, at))
+		_, err := tx.Exec(`INSERT INTO state (room, key, value) VALUES ('subscription', ?, ?) ON CONFLICT (room, key) DO UPDATE SET value = excluded.value`, position, binary.BigEndian.AppendUint64(nil, at))
 		return err
 	})
 }

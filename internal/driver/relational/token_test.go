@@ -2,7 +2,6 @@ package relational_test
 
 import (
 	"crypto/rand"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,16 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 )
 
-func TestTokens(t *testing.T) {
-	db, err := relational.OpenSQLite(filepath.Join(t.TempDir(), "records.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+func TestTokens(t *testing.T) { each(t, examineTokens) }
+
+func examineTokens(t *testing.T, h *house) {
+	db := h.open(t)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	a := access.NewAccounts(access.AccountsConfig{Backend: db.Accounts(), Tokens: db.Tokens(), Now: func() time.Time { return now }, Rand: rand.Reader})
 	admin := access.With(t.Context(), access.Principal{ID: "boss", Roles: []access.Role{access.Admin}})
@@ -36,8 +32,8 @@ func TestTokens(t *testing.T) {
 	if diff := cmp.Diff([]access.Token{made}, list); err != nil || diff != "" || made.By != "boss" {
 		t.Error(err, diff)
 	}
-	var kept string
-	if err := db.Read().QueryRowContext(t.Context(), `SELECT hex(hash) || json FROM token`).Scan(&kept); err != nil || strings.Contains(kept, text) {
+	var hash, kept []byte
+	if err := db.Read().QueryRowContext(t.Context(), `SELECT hash, json FROM token`).Scan(&hash, &kept); err != nil || strings.Contains(string(hash)+string(kept), text) {
 		t.Error("the text of a token is kept", err)
 	}
 	t.Run("Expires", func(t *testing.T) {
