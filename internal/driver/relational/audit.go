@@ -38,13 +38,13 @@ func appendAudit(tx *Tx, recs []audit.Record) error {
 	copy(prev.Hash[:], hash)
 	for _, r := range recs {
 		prev = audit.Seal(prev, kept(r)) // what is sealed is what a database gives back
-		_, err := tx.Exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)`, prev.Seq, prev.At.UnixMicro(), prev.Who,
+		err := tx.Later(`INSERT INTO audit (`+auditColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)`, prev.Seq, prev.At.UnixMicro(), prev.Who,
 			prev.Role, prev.Action, prev.What, prev.Outcome, prev.Detail, strings.Join(prev.Subjects, " "), prev.Hash[:])
 		if err != nil {
 			return fmt.Errorf("write the audit trail: %w", err)
 		}
 		for _, s := range prev.Subjects {
-			if _, err := tx.Exec(`INSERT INTO audit_subject (subject, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`, s, prev.Seq); err != nil {
+			if err := tx.Later(`INSERT INTO audit_subject (subject, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`, s, prev.Seq); err != nil {
 				return fmt.Errorf("write the audit trail: %w", err)
 			}
 		}

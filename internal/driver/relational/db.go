@@ -220,9 +220,19 @@ func (db *DB) runGroup(group []*job) (err error) {
 
 func (db *DB) runOne(j *job) error {
 	if j.err = j.ctx.Err(); j.err == nil {
-		j.err = j.fn(db.tx)
+		j.err = db.runJob(j)
 	}
 	return j.err
+}
+
+// runJob returns once all its statements have run; those that a failed one left waiting are forgotten.
+func (db *DB) runJob(j *job) error {
+	err := j.fn(db.tx)
+	if err == nil {
+		return db.store.flush(db.tx)
+	}
+	db.tx.waiting = nil
+	return err
 }
 
 func (db *DB) runMany(group []*job) error {
@@ -233,7 +243,7 @@ func (db *DB) runMany(group []*job) error {
 		if _, err := db.tx.Exec("SAVEPOINT job"); err != nil {
 			return err
 		}
-		if j.err = j.fn(db.tx); j.err != nil {
+		if j.err = db.runJob(j); j.err != nil {
 			if _, err := db.tx.Exec("ROLLBACK TO job"); err != nil {
 				return err
 			}

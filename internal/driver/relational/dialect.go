@@ -20,6 +20,9 @@ type dialect interface {
 	args(args []any) []any
 	// schema returns a migration in the words of the database.
 	schema(migration string) string
+	// later runs a statement now or with those behind it, flush what waits.
+	later(tx *Tx, query string, args []any) error
+	flush(tx *Tx) error
 	// fault returns an error of the database in the words of this package: Unavailable when it does not answer.
 	fault(err error) error
 }
@@ -72,5 +75,12 @@ func (sqliteDialect) text(query string) string { return query }
 func (sqliteDialect) args(args []any) []any { return args }
 
 func (sqliteDialect) schema(migration string) string { return migration }
+
+func (sqliteDialect) later(tx *Tx, query string, args []any) error {
+	_, err := tx.Exec(query, args...)
+	return err
+}
+
+func (sqliteDialect) flush(*Tx) error { return nil }
 
 func (sqliteDialect) fault(err error) error { return err }

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -198,6 +200,37 @@ func (s *service) close() error { return s.write.Close() }
 
 // postgresDialect is how PostgreSQL wants things.
 type postgresDialect struct{}
+
+// laterLimit bounds what waits: the answers to a batch have to fit into the buffers of the connection while it is sent.
+const laterLimit = 256
+
+// later keeps a statement for the next flush: a resource with twenty search tables is then one way there and back.
+func (d postgresDialect) later(tx *Tx, query string, args []any) error {
+	if tx.waiting == nil {
+		tx.waiting = &pgx.Batch{}
+	}
+	kept := slices.Clone(d.args(args))
+	for i, arg := range kept {
+		if b, ok := arg.([]byte); ok {
+			kept[i] = bytes.Clone(b) // the caller may go on with it
+		}
+	}
+	tx.waiting.Queue(tx.words(query), kept...)
+	if tx.waiting.Len() < laterLimit {
+		return nil
+	}
+	return d.flush(tx)
+}
+
+func (postgresDialect) flush(tx *Tx) error {
+	batch := tx.waiting
+	if tx.waiting = nil; batch == nil {
+		return nil
+	}
+	return tx.conn.Raw(func(c any) error {
+		return c.(*stdlib.Conn).Conn().SendBatch(context.Background(), batch).Close()
+	})
+}
 
 // fault tells an absent server from one that says no. What was written is undone in both cases.
 func (postgresDialect) fault(err error) error {

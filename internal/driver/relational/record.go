@@ -146,7 +146,7 @@ func (r *records) apply(n *naming, c *record.Change) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
-	if _, err := n.tx.Exec(`UPDATE resource SET seq = ? WHERE res = ?`, rec.Seq, res); err != nil {
+	if err := n.tx.Later(`UPDATE resource SET seq = ? WHERE res = ?`, rec.Seq, res); err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
 	return writeRows(n.tx, res, decodeRows(old), rows)

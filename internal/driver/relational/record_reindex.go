@@ -40,7 +40,7 @@ func (r *records) Reindex(ctx context.Context, typ string, after int64, limit in
 			if err := writeRows(tx, s.res, decodeRows(s.old), rows); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`UPDATE resource SET idx = ? WHERE res = ?`, encodeRows(rows), s.res); err != nil {
+			if err := tx.Later(`UPDATE resource SET idx = ? WHERE res = ?`, encodeRows(rows), s.res); err != nil {
 				return fmt.Errorf("reindex %s: %w", s.rec.Ref(), err)
 			}
 			next = s.res

@@ -229,7 +229,7 @@ func writeRows(tx *Tx, res int64, old, fresh []row) error {
 	}
 	for r := range was {
 		table, columns, args := r.statement(res)
-		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE (`+columns+`) = (`+marks(len(args))+`)`, args...); err != nil {
+		if err := tx.Later(`DELETE FROM `+table+` WHERE (`+columns+`) = (`+marks(len(args))+`)`, args...); err != nil {
 			return fmt.Errorf("remove from %s: %w", table, err)
 		}
 	}
@@ -260,7 +260,7 @@ func (in *insert) run(tx *Tx) error {
 			q = append(q, ')')
 		}
 		q = append(q, " ON CONFLICT DO NOTHING"...)
-		if _, err := tx.Exec(string(q), rest[:n*in.width]...); err != nil {
+		if err := tx.Later(string(q), rest[:n*in.width]...); err != nil {
 			return fmt.Errorf("write %s: %w", in.table, err)
 		}
 		rest = rest[n*in.width:]

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // statementLimit bounds the prepared statements that a reader or the writer keeps: reading a statement costs SQLite as
@@ -30,11 +32,17 @@ func (r *Rows) Err() error { return r.dialect.fault(r.Rows.Err()) }
 // Row is the row of a query.
 type Row struct {
 	row     *sql.Row
+	err     error // when there was no asking
 	dialect dialect
 }
 
 // Scan returns sql.ErrNoRows when there is none, Unavailable when the database does not answer.
-func (r Row) Scan(dest ...any) error { return r.dialect.fault(r.row.Scan(dest...)) }
+func (r Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.dialect.fault(r.err)
+	}
+	return r.dialect.fault(r.row.Scan(dest...))
+}
 
 func (r *Reader) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	r.mu.RLock()
@@ -79,9 +87,9 @@ func (r *Reader) QueryRowContext(ctx context.Context, query string, args ...any)
 	args = r.dialect.args(args)
 	st, err := r.statement(ctx, query)
 	if err != nil {
-		return Row{r.db.QueryRowContext(ctx, r.dialect.text(query), args...), r.dialect} // says the same again, in the form of a row
+		return Row{row: r.db.QueryRowContext(ctx, r.dialect.text(query), args...), dialect: r.dialect} // says the same again, in the form of a row
 	}
-	return Row{st.QueryRowContext(ctx, args...), r.dialect}
+	return Row{row: st.QueryRowContext(ctx, args...), dialect: r.dialect}
 }
 
 func (r *Reader) forget() {
@@ -101,8 +109,10 @@ func closeAll(kept map[string]*sql.Stmt) {
 type Tx struct {
 	conn    *sql.Conn
 	dialect dialect
-	ticket  string // of the transaction, where the store wants one
+	ticket  string     // of the transaction, where the store wants one
+	waiting *pgx.Batch // statements that nobody has waited for yet, see Later
 	kept    map[string]*sql.Stmt
+	said    map[string]string // query → the words of the database
 }
 
 func (t *Tx) statement(query string) (*sql.Stmt, error) {
@@ -121,13 +131,32 @@ func (t *Tx) statement(query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
+// words returns a query in the words of the database, which it remembers.
+func (t *Tx) words(query string) string {
+	if text, ok := t.said[query]; ok {
+		return text
+	}
+	if t.said == nil || len(t.said) >= statementLimit {
+		t.said = map[string]string{}
+	}
+	t.said[query] = t.dialect.text(query)
+	return t.said[query]
+}
+
 func (t *Tx) forget() {
 	closeAll(t.kept)
 	t.kept = nil
 }
 
+// Later runs a statement of which only the error is of interest. Before a server across a network it goes out with those
+// behind it, at the latest before the transaction ends; its error is then that of the statement which sent it.
+func (t *Tx) Later(query string, args ...any) error { return t.dialect.later(t, query, args) }
+
 // Exec runs a statement that returns no rows.
 func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	if err := t.dialect.flush(t); err != nil {
+		return nil, err
+	}
 	st, err := t.statement(query)
 	if err != nil {
 		return nil, err
@@ -137,6 +166,9 @@ func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
 
 // Query runs a query; its rows must be closed before the next statement.
 func (t *Tx) Query(query string, args ...any) (*Rows, error) {
+	if err := t.dialect.flush(t); err != nil {
+		return nil, err
+	}
 	st, err := t.statement(query)
 	if err != nil {
 		return nil, err
@@ -150,10 +182,13 @@ func (t *Tx) Query(query string, args ...any) (*Rows, error) {
 
 // QueryRow runs a query of one row.
 func (t *Tx) QueryRow(query string, args ...any) Row {
+	if err := t.dialect.flush(t); err != nil {
+		return Row{err: err, dialect: t.dialect}
+	}
 	args = t.dialect.args(args)
 	st, err := t.statement(query)
 	if err != nil {
-		return Row{t.conn.QueryRowContext(context.Background(), t.dialect.text(query), args...), t.dialect}
+		return Row{row: t.conn.QueryRowContext(context.Background(), t.dialect.text(query), args...), dialect: t.dialect}
 	}
-	return Row{st.QueryRow(args...), t.dialect}
+	return Row{row: st.QueryRow(args...), dialect: t.dialect}
 }
