@@ -51,7 +51,7 @@ func newBackups(cfg Config, e *Engines) *Backups {
 // OpenStopped opens the stores of a data directory of which no Vigil runs, to back them up. It returns Conflict when one
 // runs and NotFound when the directory is none of Vigil's.
 func OpenStopped(ctx context.Context, cfg Config, log *slog.Logger) (b *Backups, done func() error, err error) {
-	if _, err := os.Stat(cfg.path("records.db")); err != nil {
+	if err := cfg.used(); err != nil {
 		return nil, nil, vigil.Errorf(vigil.NotFound, "backup.open", "%s is no data directory of Vigil: %w", cfg.Data, err)
 	}
 	unlock, err := cfg.prepare()

@@ -95,7 +95,7 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	if err := errors.Join(cfg.mustBeWhole(), cfg.sweep()); err != nil {
 		return err
 	}
-	if e.db, err = relational.OpenSQLite(cfg.path("records.db")); err != nil {
+	if e.db, err = cfg.openRecords(ctx); err != nil {
 		return err
 	}
 	if reason := e.db.Health().Reason; reason != "" {

@@ -47,6 +47,15 @@ func Copy(ctx context.Context, from, to *DB, told func(table string, rows, of in
 	return out, nil
 }
 
+// Digest returns the one sum over what was copied, in hexadecimal: SHA-256 over name, rows and sum of each table, by name.
+func Digest(tables []Copied) string {
+	h := sha256.New()
+	for _, t := range slices.SortedFunc(slices.Values(tables), func(a, b Copied) int { return strings.Compare(a.Table, b.Table) }) {
+		fmt.Fprintf(h, "%s %d %s\n", t.Table, t.Rows, t.SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // table is one table of the schema.
 type table struct {
 	name    string

@@ -36,10 +36,21 @@ type DB struct {
 type Health struct {
 	Damaged int64  // reads that met a damaged page
 	Reason  string // in plain words, "" while all is well
+	Down    bool   // nothing can be written now
 }
 
 // Health returns how the store is. It does not touch the disk.
 func (db *DB) Health() Health { return db.store.health() }
+
+// Examine looks closer than Health: it reads every page of a file, and asks a server how it is set. It says what it found in
+// plain words, with its mend.
+func (db *DB) Examine(ctx context.Context) (ok bool, text string) { return db.store.examine(ctx, db) }
+
+// Unused reports whether nobody has kept anything in the database yet.
+func (db *DB) Unused(ctx context.Context) (unused bool, err error) {
+	err = db.Read().QueryRowContext(ctx, `SELECT NOT EXISTS (SELECT 1 FROM audit) AND NOT EXISTS (SELECT 1 FROM resource_version) AND NOT EXISTS (SELECT 1 FROM account)`).Scan(&unused)
+	return unused, err
+}
 
 type job struct {
 	ctx  context.Context

@@ -64,6 +64,8 @@ type store interface {
 	health() Health
 	// snapshot writes what the database holds into a new SQLite file.
 	snapshot(ctx context.Context, db *DB, path string) error
+	// examine looks at all that can be looked at, and says in plain words what it found.
+	examine(ctx context.Context, db *DB) (ok bool, text string)
 	close() error
 }
 

@@ -191,9 +191,30 @@ func (s *service) committed(tx *Tx, ticket string) (bool, error) {
 
 func (s *service) health() (h Health) {
 	if text := s.trouble.Load(); text != nil {
-		h.Reason = *text
+		h.Reason, h.Down = *text, true
 	}
 	return h
+}
+
+// examine asks the server whether it is set so that what it acknowledges outlives a loss of power. It reads no table: pages
+// are the server's to check.
+func (s *service) examine(ctx context.Context, db *DB) (ok bool, text string) {
+	var version, fsync, fullPages, sums, size string
+	err := db.Read().QueryRowContext(ctx, `SELECT current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes'), current_setting('data_checksums'), pg_size_pretty(pg_database_size(current_database()))`).
+		Scan(&version, &fsync, &fullPages, &sums, &size)
+	if err != nil {
+		return false, "PostgreSQL cannot be asked: " + vigil.Message(err)
+	}
+	where := fmt.Sprintf("PostgreSQL %s answers, database %s holds %s", version, s.cfg.Database, size)
+	for name, value := range map[string]string{"fsync": fsync, "full_page_writes": fullPages} {
+		if value != "on" {
+			return false, fmt.Sprintf("%s, but its %s is %s: a loss of power would take records that were acknowledged, or damage all of them. Set %s = on in postgresql.conf", where, name, value, name)
+		}
+	}
+	if sums != "on" {
+		return true, where + "; it keeps no checksums of its pages, so that it would not notice a flipped bit (stop it and run pg_checksums --enable)"
+	}
+	return true, where + ", with checksums of its pages"
 }
 
 func (s *service) close() error { return s.write.Close() }

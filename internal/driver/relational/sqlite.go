@@ -81,6 +81,19 @@ func (f *file) health() Health {
 	return h
 }
 
+// examine reads every page: SQLite checks its trees, the layer the seals.
+func (f *file) examine(ctx context.Context, db *DB) (ok bool, text string) {
+	var answer string
+	err := db.Read().QueryRowContext(ctx, "PRAGMA quick_check").Scan(&answer)
+	if reason := db.Health().Reason; reason != "" {
+		return false, reason
+	}
+	if err != nil {
+		return false, fmt.Sprintf("the record store cannot be read: %v", err)
+	}
+	return answer == "ok", fmt.Sprintf("every page of the record store is as it was written; quick check says %q", answer)
+}
+
 // close closes the file; the layer stays when SQLite may still call it.
 func (f *file) close() error {
 	err := f.write.Close()

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -29,53 +30,59 @@ type Server struct {
 	bin    string
 	who    *syscall.Credential // as which it runs: PostgreSQL refuses to be root
 	run    *exec.Cmd
+	once   sync.Once
 	absent string // why there is none
+	failed error  // why it did not start
 	made   atomic.Int64
 	used   chan string // databases of tests that are through
 }
 
-// Run is for TestMain: it starts a server, runs the tests and stops the server.
+// Run is for TestMain: it runs the tests with a server that begins when the first of them asks for a database, and ends it.
 func Run(m *testing.M, use func(s *Server)) int {
-	s, err := start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "pgtest:", err)
-		return 1
-	}
+	s := &Server{used: make(chan string, 16)}
 	defer s.remove()
 	use(s)
 	return m.Run()
 }
 
-// start returns a server that says why it is absent where PostgreSQL is not installed.
-func start() (s *Server, err error) {
-	s = &Server{used: make(chan string, 16)}
+// begin starts the server once; without PostgreSQL the test skips and says what is missing.
+func (s *Server) begin(t testing.TB) {
+	t.Helper()
+	s.once.Do(func() { s.failed = s.install() })
+	if s.absent != "" {
+		t.Skip(s.absent)
+	}
+	if s.failed != nil {
+		t.Fatal(s.failed)
+	}
+}
+
+// install makes the files of a server and starts it.
+func (s *Server) install() (err error) {
 	if s.bin, err = binaries(); err != nil {
 		s.absent = err.Error()
-		return s, nil
+		return nil
 	}
 	if os.Getuid() == 0 {
 		if s.who, err = account(); err != nil {
 			s.absent = err.Error()
-			return s, nil
+			return nil
 		}
 	}
 	if s.dir, err = os.MkdirTemp("", "vigil-pg-"); err != nil {
-		return s, err
+		return err
 	}
 	if s.who != nil {
 		if err := os.Chown(s.dir, int(s.who.Uid), int(s.who.Gid)); err != nil {
-			return s, errors.Join(err, s.remove())
+			return err
 		}
 	}
 	// The order of a language, so that tests see whether the store depends on it.
 	initdb := s.command("initdb", "-D", filepath.Join(s.dir, "data"), "-U", "vigil", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return s, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), s.remove())
+		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	if err := s.Start(); err != nil {
-		return s, errors.Join(err, s.remove())
-	}
-	return s, nil
+	return s.Start()
 }
 
 // binaries returns the directory of the newest server programs.
@@ -165,9 +172,7 @@ func (s *Server) URL(database string) string {
 // Fresh makes a database without anything in it and returns its URL; without a server the test skips.
 func (s *Server) Fresh(t testing.TB) string {
 	t.Helper()
-	if s.absent != "" {
-		t.Skip(s.absent)
-	}
+	s.begin(t)
 	return s.URL(s.create(t))
 }
 
@@ -182,9 +187,7 @@ func (s *Server) create(t testing.TB) string {
 // Whoever changes its tables takes Fresh.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	if s.absent != "" {
-		t.Skip(s.absent)
-	}
+	s.begin(t)
 	var name string
 	select {
 	case name = <-s.used:
