@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // dialect is how a database wants what this package says. Query texts are in the words that both understand, but for
@@ -51,6 +52,9 @@ type session interface {
 	readers() (*sql.DB, error)
 	// lost reports whether the writer needs a new connection.
 	lost(conn *sql.Conn) bool
+	// pulse is how often ping asks whether the writer's connection stands; 0 is never.
+	pulse() time.Duration
+	ping(conn *sql.Conn) error
 	// begin begins the writer's transaction.
 	begin(tx *Tx) error
 	// committed reports whether the transaction with the ticket is on disk.

@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Content", content},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -265,6 +265,28 @@ func keysetPages(t *testing.T, b record.Backend) {
 }
 
 // broadClauses asks for values that thousands of resources have, beside another clause and in every order.
+// chains follows references forth and back, to what few and what many resources satisfy.
+func chains(t *testing.T, b record.Backend) {
+	name := func(n string) fhir.Value { return fhir.Value{Param: "Patient.family", Kind: fhir.ParamString, Text: n} }
+	to := func(id string) fhir.Value {
+		return fhir.Value{Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Patient", ID: id}
+	}
+	apply(t, b, change("Patient", "p1", 1, []string{"p1"}, name("Okafor")), change("Patient", "p2", 1, []string{"p2"}, name("Kim")),
+		change("Observation", "o1", 1, []string{"p1"}, token("a"), to("p1")), change("Observation", "o2", 1, []string{"p2"}, token("b"), to("p2")),
+		change("Observation", "o3", 1, []string{"p2"}, token("a"), to("p2")))
+	named := []record.Clause{{Param: "Patient.family", Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpStarts, Value: fhir.Value{Kind: fhir.ParamString, Text: "kim"}}}}}
+	led := record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Chain: []record.Scope{{Type: "Patient", Where: named}}}
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: []record.Clause{led}}), "o2", "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: append(byCode("a").Where, led)}), "o3")
+	has := func(code, patient string) record.Clause {
+		return record.Clause{Has: &record.Has{Param: "Observation.subject", Scope: record.Scope{Type: "Observation", Patient: patient, Where: byCode(code).Where}}}
+	}
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("b", "")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("a", "p2")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: append(named, has("a", ""))}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{{Or: []record.Clause{has("b", ""), named[0]}, Not: true}}}), "p1")
+}
+
 func broadClauses(t *testing.T, b record.Backend) {
 	const n = 2600
 	var changes []record.Change
