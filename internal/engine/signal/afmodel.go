@@ -42,6 +42,7 @@ type AF struct {
 	against int // windows in a row that speak against the state
 	on      bool
 	p       float64
+	judged  int64
 	scratch *afScratch
 	window  []float64
 }
@@ -68,6 +69,7 @@ func (a *AF) Push(rr float64) bool {
 		return false
 	}
 	a.since = 0
+	a.judged++
 	a.window = append(append(a.window[:0], a.rr[a.next:]...), a.rr[:a.next]...)
 	a.p = a.scratch.probability(a.window)
 	if a.on && a.p < afOff || !a.on && a.p > afOn {
@@ -86,6 +88,9 @@ func (a *AF) Reset() { a.n, a.next, a.since, a.against = 0, 0, 0, 0 }
 
 // Probability returns that of the last window, NaN before the first.
 func (a *AF) Probability() float64 { return a.p }
+
+// Windows returns how many windows have been judged.
+func (a *AF) Windows() int64 { return a.judged }
 
 // On reports whether fibrillation has begun and not ended.
 func (a *AF) On() bool { return a.on }
