@@ -215,6 +215,7 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
 	e.Rules, err = rule.New(rule.Config{
 		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
+		Review: e.Signals.Review,
 	})
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
@@ -262,6 +263,10 @@ func (e *Engines) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the end of the log: %w", err)
 	}
+	err = e.Signals.CatchUp(func(fn func(*vigil.Report) error) error { return e.Telemetry.Recent(ctx, newest.Add(-catchUp), fn) })
+	if err != nil {
+		return fmt.Errorf("read the waveforms again: %w", err)
+	}
 	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
 	if err != nil {
 		return err
@@ -277,10 +282,6 @@ func (e *Engines) start(ctx context.Context) error {
 	}
 	if err := judged(); err != nil {
 		return err
-	}
-	err = e.Signals.CatchUp(func(fn func(*vigil.Report) error) error { return e.Telemetry.Recent(ctx, newest.Add(-catchUp), fn) })
-	if err != nil {
-		return fmt.Errorf("read the waveforms again: %w", err)
 	}
 	for _, b := range e.Devices.Current("") {
 		values, err := e.Telemetry.Last(ctx, b.Subject)
@@ -318,6 +319,7 @@ func (e *Engines) parts() []part {
 		{"gate", e.Gate.Run},
 		{"quotas", e.watchQuotas},
 		{"signal", e.Signals.Run},
+		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},

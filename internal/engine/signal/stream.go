@@ -188,9 +188,9 @@ func (s *stream) answer(out []vigil.Sample) []vigil.Sample {
 	for (s.told+1)*second+answerAfter <= s.next {
 		s.told++
 		at := s.told * second
-		say := func(m vigil.Metric, v, step float64) {
+		say := func(m vigil.Metric, v, parts float64) { // rounded to a part of one
 			if !math.IsNaN(v) {
-				out = append(out, vigil.Sample{Metric: m, Time: at, Value: math.Round(v/step) * step})
+				out = append(out, vigil.Sample{Metric: m, Time: at, Value: math.Round(v*parts) / parts})
 			}
 		}
 		if s.told%int64(qualityFor) == 0 && s.ringFull {
@@ -199,7 +199,7 @@ func (s *stream) answer(out []vigil.Sample) []vigil.Sample {
 			if s.ecg {
 				m = ECGTrust
 			}
-			say(m, v.Score, 0.01)
+			say(m, v.Score, 100)
 		}
 		if !s.ecg {
 			continue
@@ -208,16 +208,16 @@ func (s *stream) answer(out []vigil.Sample) []vigil.Sample {
 		say(HeartRate, b.Rate, 1)
 		say(SlowRate, b.Slow, 1)
 		say(FastRate, b.Fast, 1)
-		say(Pause, b.Pause, 0.1)
+		say(Pause, b.Pause, 10)
 		if n := s.af.Windows(); n != s.afTold {
 			s.afTold = n
-			say(AFib, s.af.Probability(), 0.01)
+			say(AFib, s.af.Probability(), 100)
 		}
 		if at%hrvSpan == 0 {
 			if v, ok := VariabilityOf(s.rr); ok && s.rrTime > hrvSpan*8/10 {
 				say(SDNN, v.SDNN, 1)
 				say(RMSSD, v.RMSSD, 1)
-				say(PNN50, v.PNN50, 0.1)
+				say(PNN50, v.PNN50, 10)
 			}
 			s.rr, s.rrTime = s.rr[:0], 0
 		}
