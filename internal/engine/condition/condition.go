@@ -88,8 +88,10 @@ func (l *Layout) Back(slot int) time.Duration {
 	return time.Duration(longest)
 }
 
+func (l *Layout) find(m vigil.Metric) int { return slices.Index(l.metrics, m) }
+
 func (l *Layout) slot(m vigil.Metric) int {
-	if i := slices.Index(l.metrics, m); i >= 0 {
+	if i := l.find(m); i >= 0 {
 		return i
 	}
 	l.metrics = append(l.metrics, m)

@@ -234,3 +234,29 @@ func (w *view) slope(n int) float64 {
 	}
 	return 60 * (fn*w.sumTV - w.sumT*w.sum) / den
 }
+
+// Take fills the windows with the values of another state, as far as it has them.
+func (s *State) Take(from *State) {
+	for slot, m := range s.layout.metrics {
+		other := from.layout.find(m)
+		if other < 0 {
+			continue
+		}
+		best := -1
+		for _, i := range from.layout.bySlot[other] {
+			if r := &from.rings[i]; r.next > r.first && (best < 0 || r.at(r.first).t < from.rings[best].at(from.rings[best].first).t) {
+				best = i
+			}
+		}
+		if best < 0 {
+			if p := from.last[other]; p.t != 0 {
+				s.Push(slot, p.t, p.v)
+			}
+			continue
+		}
+		r := &from.rings[best]
+		for n := r.first; n < r.next; n++ {
+			s.Push(slot, r.at(n).t, r.at(n).v)
+		}
+	}
+}
