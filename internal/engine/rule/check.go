@@ -66,6 +66,9 @@ func (k *check) rule(r Rule, shadow bool) {
 		k.keys[r.Key] = c.pos
 	}
 	k.common(c, path)
+	if r.Sentence == "" {
+		c.said = condition.Text(Sentence(r))
+	}
 	switch r.Kind {
 	case KindLimit:
 		k.limit(c, path)

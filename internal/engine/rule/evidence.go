@@ -11,7 +11,6 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/coding"
-	"github.com/vigil-health/vigil/internal/engine/condition"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
@@ -35,7 +34,7 @@ func (e *Engine) explain(ctx context.Context, st *subject, a act, out *vigil.Ala
 	}
 	ev := &vigil.Evidence{Sentence: sentence(c.Sentence, out.Limit, delay), Delay: delay, Limits: map[string]vigil.Limit{}, Lines: []vigil.EvidenceLine{}, Quality: "good"}
 	if c.Sentence == "" {
-		ev.Sentence = condition.Text(Sentence(c.Rule))
+		ev.Sentence = c.said
 	}
 	if c.Kind == KindNoData {
 		delay = time.Duration(a.at - a.cond.since).Round(time.Second)
