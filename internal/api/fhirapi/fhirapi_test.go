@@ -14,7 +14,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -119,7 +119,7 @@ func open(t testing.TB) hospital {
 
 func openIn(t testing.TB, dir string) hospital {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(dir, "vigil.db"))
+	db, err := relational.OpenSQLite(filepath.Join(dir, "vigil.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
