@@ -79,4 +79,13 @@ var metrics = [...]Metric{
 	{"ecg-v", 66, "ECG lead V", "V", "", "MDC_ECG_LEAD_V", "131395", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},
 	{"ecg-avr", 67, "ECG lead aVR", "aVR", "", "MDC_ECG_LEAD_AVR", "131390", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},
 	{"cvp-wave", 68, "Central venous pressure wave", "CVP", "", "MDC_PRESS_BLD_VEN_CENT", "150084", "mm[Hg]", "mmHg", 0, Waveform, SignalPressure, -50, 100, 5 * time.Second},
+	{"ecg-heart-rate", 100, "Heart rate from the ECG", "ECG rate", "", "", "", "/min", "bpm", 0, Numeric, SignalECG, 0, 350, 10 * time.Second},
+	{"ecg-heart-rate-5", 101, "Heart rate from the ECG, mean of 5 beats", "ECG rate, 5 beats", "", "", "", "/min", "bpm", 0, Numeric, SignalECG, 0, 350, 10 * time.Second},
+	{"ecg-heart-rate-17", 102, "Heart rate from the ECG, mean of 17 beats", "ECG rate, 17 beats", "", "", "", "/min", "bpm", 0, Numeric, SignalECG, 0, 350, 10 * time.Second},
+	{"ecg-pause", 103, "Longest time without a heartbeat on the ECG", "Pause", "", "", "", "s", "s", 1, Numeric, SignalECG, 0, 600, 10 * time.Second},
+	{"hrv-rmssd", 104, "Heart rate variability (RMSSD)", "RMSSD", "", "", "", "ms", "ms", 0, Numeric, SignalECG, 0, 1000, 10 * time.Minute},
+	{"hrv-pnn50", 105, "Heart rate variability (pNN50)", "pNN50", "", "", "", "%", "%", 1, Numeric, SignalECG, 0, 100, 10 * time.Minute},
+	{"af-probability", 106, "Probability of atrial fibrillation", "AF", "", "", "", "1", "", 2, Numeric, SignalECG, 0, 1, 2 * time.Minute},
+	{"ecg-sqi", 107, "Quality of the ECG signal", "ECG quality", "", "", "", "1", "", 2, Numeric, SignalECG, 0, 1, 30 * time.Second},
+	{"ppg-sqi", 108, "Quality of the pulse wave", "Pulse quality", "", "", "", "1", "", 2, Numeric, SignalSpO2, 0, 1, 30 * time.Second},
 }

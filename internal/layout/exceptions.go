@@ -12,9 +12,11 @@ func Exceptions() map[string]string {
 // PureLibraries are the third-party modules that the engine and the words may import: they do no I/O.
 func PureLibraries() []string {
 	return []string{
+		"cel.dev/cel-go",                // the language of rules: parser and type checker
 		"github.com/cockroachdb/apd/v3", // exact decimals of FHIR
 		"github.com/goccy/go-yaml",
 		"golang.org/x/crypto/argon2",
+		"golang.org/x/sync/errgroup",
 		"golang.org/x/text/unicode/norm",
 	}
 }

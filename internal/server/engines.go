@@ -29,6 +29,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/signal"
 	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -47,6 +48,7 @@ type Engines struct {
 	Telemetry *telemetry.Store
 	Desk      *alarm.Desk
 	Rules     *rule.Engine
+	Signals   *signal.Deriver
 	Post      *notify.Post
 	App       *notify.App
 	Consults  *consult.Desk
@@ -210,8 +212,10 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 		},
 	})
 	e.limits = e.db.Limits()
+	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
 	e.Rules, err = rule.New(rule.Config{
 		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
+		Review: e.Signals.Review,
 	})
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
@@ -259,6 +263,10 @@ func (e *Engines) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the end of the log: %w", err)
 	}
+	err = e.Signals.CatchUp(func(fn func(*vigil.Report) error) error { return e.Telemetry.Recent(ctx, newest.Add(-catchUp), fn) })
+	if err != nil {
+		return fmt.Errorf("read the waveforms again: %w", err)
+	}
 	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
 	if err != nil {
 		return err
@@ -289,6 +297,7 @@ func (e *Engines) start(ctx context.Context) error {
 		}
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
+	e.Telemetry.Consume("signal", e.Signals.Observe)
 	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
 	return nil
 }
@@ -309,6 +318,8 @@ func (e *Engines) parts() []part {
 		{"ingest", e.Ingest.Run},
 		{"gate", e.Gate.Run},
 		{"quotas", e.watchQuotas},
+		{"signal", e.Signals.Run},
+		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},

@@ -10,6 +10,7 @@ import (
 //
 //	?, ?1            parameters; PostgreSQL has $1
 //	instr(a, b)      strpos
+//	CAST(v.json AS TEXT)  convert_from(v.json, 'UTF8')
 //	CROSS JOIN … ON  an order of joins that SQLite keeps to; PostgreSQL finds its own
 //
 // Whoever writes a new store takes "ON CONFLICT … DO" instead of "INSERT OR …", CASE instead of iif and of max with two

@@ -62,6 +62,8 @@ func (w *where) clause(c *record.Clause, res string) cond {
 		return w.referred(c.Has, res)
 	case c.Param == record.ParamID || c.Param == record.ParamLastUpdated:
 		return w.column(c, res)
+	case c.Param == record.ParamContent:
+		return cond{"EXISTS (SELECT 1 FROM resource_version v JOIN resource y ON y.seq = v.seq WHERE y.res = " + res + " AND instr(lower(CAST(v.json AS TEXT)), ?) > 0)", []any{c.Any[0].Text}}
 	case c.Missing != nil:
 		return w.missing(c, res)
 	}

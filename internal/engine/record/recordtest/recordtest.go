@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -326,6 +326,27 @@ func broadClauses(t *testing.T, b record.Backend) {
 			}
 		}
 	}
+}
+
+// content holds that a text is found in the newest version of a resource itself, whatever its letters' case.
+func content(t *testing.T, b record.Backend) {
+	text := func(id string, version int64, text string) record.Change {
+		c := change("Observation", id, version, []string{"sara"}, token("a"))
+		c.Record.JSON = fmt.Appendf(nil, `{"resourceType":"Observation","id":%q,"note":[{"text":%q}]}`, id, text)
+		return c
+	}
+	apply(t, b, text("o1", 1, "Patient was RESTLESS"), text("o2", 1, "resting"), text("o3", 1, "restless"))
+	apply(t, b, text("o3", 2, "asleep"))
+	look := func(words ...string) (c record.Clause) {
+		for _, w := range words {
+			c.All = append(c.All, record.Clause{Param: record.ParamContent, Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpContains, Value: fhir.Value{Kind: fhir.ParamString, Text: w}}}})
+		}
+		return c
+	}
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("restless")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("rest", "patient")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: append(byCode("a").Where, look("asleep")), Limit: 9}), "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("o3", "restless")}, Limit: 9}))
 }
 
 func reindex(t *testing.T, b record.Backend) {
