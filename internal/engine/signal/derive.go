@@ -204,6 +204,7 @@ func (d *Deriver) Run(ctx context.Context) error {
 		d.flush()
 		select {
 		case <-ctx.Done():
+			d.flush()
 			return nil
 		case <-d.wake:
 		case <-sweep.C:
