@@ -38,6 +38,7 @@ type program struct {
 	Backup    backupCmd    `cmd:"" help:"Make a backup, while Vigil runs or of a stopped one."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory out of a backup."`
 	Verify    verifyCmd    `cmd:"" help:"Read a backup, a data directory or a running Vigil from end to end and say whether it is whole."`
+	Migrate   migrateCmd   `cmd:"" help:"Copy all records of a stopped Vigil to PostgreSQL, or back to a data directory."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 

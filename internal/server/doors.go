@@ -241,6 +241,10 @@ func (d *doors) readyz(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
 		return
 	}
+	if h := d.engines.db.Health(); h.Down {
+		http.Error(w, "records: "+h.Reason, http.StatusServiceUnavailable)
+		return
+	}
 	if h := d.engines.Telemetry.Health(); !h.Acknowledging {
 		http.Error(w, h.Reason, http.StatusServiceUnavailable)
 		return

@@ -16,7 +16,7 @@ import (
 	"github.com/vigil-health/vigil/internal/api/socketapi"
 	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/audit"
@@ -37,7 +37,7 @@ import (
 
 // Engines is what the house does, on its embedded stores.
 type Engines struct {
-	db        *sqlite.DB
+	db        *relational.DB
 	log       telemetry.Log
 	series    *pebble.Series
 	logger    *slog.Logger
@@ -58,7 +58,7 @@ type Engines struct {
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
-	limits    *sqlite.Limits
+	limits    *relational.Limits
 	mail      notify.Channel // nil without a mail server
 	Outlets   []outlet
 
@@ -99,7 +99,7 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	if err := errors.Join(cfg.mustBeWhole(), cfg.sweep()); err != nil {
 		return err
 	}
-	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
+	if e.db, err = cfg.openRecords(ctx); err != nil {
 		return err
 	}
 	if reason := e.db.Health().Reason; reason != "" {
