@@ -87,5 +87,7 @@ var metrics = [...]Metric{
 	{"hrv-pnn50", 105, "Heart rate variability (pNN50)", "pNN50", "", "", "", "%", "%", 1, Numeric, SignalECG, 0, 100, 10 * time.Minute},
 	{"af-probability", 106, "Probability of atrial fibrillation", "AF", "", "", "", "1", "", 2, Numeric, SignalECG, 0, 1, 2 * time.Minute},
 	{"ecg-sqi", 107, "Quality of the ECG signal", "ECG quality", "", "", "", "1", "", 2, Numeric, SignalECG, 0, 1, 30 * time.Second},
+	{"map-of-usual", 109, "Mean blood pressure, part of what is usual for the person at this hour", "MAP of usual", "", "", "", "%", "%", 0, Numeric, SignalBP, 0, 400, 90 * time.Minute},
+	{"map-trend", 110, "Mean blood pressure, sure change an hour", "MAP trend", "", "", "", "mm[Hg]/h", "mmHg/h", 1, Numeric, SignalBP, -500, 500, 90 * time.Minute},
 	{"ppg-sqi", 108, "Quality of the pulse wave", "Pulse quality", "", "", "", "1", "", 2, Numeric, SignalSpO2, 0, 1, 30 * time.Second},
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/signal"
 	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
+	"github.com/vigil-health/vigil/internal/engine/trend"
 )
 
 // Engines is what the house does, on its embedded stores.
@@ -49,6 +50,7 @@ type Engines struct {
 	Desk      *alarm.Desk
 	Rules     *rule.Engine
 	Signals   *signal.Deriver
+	Trends    *trend.Watcher
 	Post      *notify.Post
 	App       *notify.App
 	Consults  *consult.Desk
@@ -213,6 +215,7 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.limits = e.db.Limits()
 	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
+	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
 	e.Rules, err = rule.New(rule.Config{
 		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
 		Review: e.Signals.Review,
@@ -298,6 +301,7 @@ func (e *Engines) start(ctx context.Context) error {
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
 	e.Telemetry.Consume("signal", e.Signals.Observe)
+	e.Telemetry.Consume("trend", e.Trends.Observe)
 	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
 	return nil
 }
@@ -319,6 +323,7 @@ func (e *Engines) parts() []part {
 		{"gate", e.Gate.Run},
 		{"quotas", e.watchQuotas},
 		{"signal", e.Signals.Run},
+		{"trend", func(ctx context.Context) error { return e.Trends.Run(access.AsSystem(ctx, "trend")) }},
 		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},

@@ -82,7 +82,7 @@ func (d *Deriver) Observe(reports []*vigil.Report) {
 		if len(r.Waveforms) == 0 || !r.Subject.IsPatient() || r.Protocol == vigil.ProtocolDerived {
 			continue
 		}
-		d.post(d.report(r, r.Received))
+		d.Post(d.report(r, r.Received))
 	}
 }
 
@@ -109,7 +109,7 @@ func (d *Deriver) CatchUp(each func(fn func(*vigil.Report) error) error) error {
 			return s.Time <= held[vigil.SeriesKey{Subject: r.Subject, Device: r.Device, Metric: s.Metric}]
 		})
 		d.late(r)
-		d.post(r)
+		d.Post(r)
 	}
 	return err
 }
@@ -179,7 +179,8 @@ func (d *Deriver) late(r *vigil.Report) {
 	}
 }
 
-func (d *Deriver) post(r *vigil.Report) {
+// Post queues a derived report for the log. It does not wait; nil is nothing.
+func (d *Deriver) Post(r *vigil.Report) {
 	if r == nil || len(r.Samples) == 0 {
 		return
 	}
@@ -204,6 +205,7 @@ func (d *Deriver) Run(ctx context.Context) error {
 		d.flush()
 		select {
 		case <-ctx.Done():
+			d.flush()
 			return nil
 		case <-d.wake:
 		case <-sweep.C:
