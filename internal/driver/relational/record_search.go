@@ -26,10 +26,11 @@ type find struct {
 
 // source is what a search selects from: the parts of FROM and WHERE.
 type source struct {
-	table string // to select from, with its alias
-	res   string // the column there that names the resource: an index gives its order
-	conds []cond
-	chart bool // d is a chart, in the order of clinical time
+	table  string // to select from, with its alias
+	res    string // the column there that names the resource: an index gives its order
+	conds  []cond
+	chart  bool // d is a chart, in the order of clinical time
+	byDate bool // d is the dates of a type, see record_walk.go
 }
 
 func (s *source) add(c cond) { s.conds = append(s.conds, c) }
@@ -44,9 +45,13 @@ func (s *source) sql() (string, []any) {
 func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error) {
 	f := &find{where: where{ctx: ctx, r: r}}
 	scope := record.Scope{Type: q.Type, Patient: q.Patient, Where: q.Where}
-	narrow := scope
-	narrow.Where, f.broad = f.split(q.Where)
-	f.source = f.from(narrow, timeSorted(&q))
+	if f.walks(&q) {
+		f.source, f.broad = f.newest(q.Type), q.Where
+	} else {
+		narrow := scope
+		narrow.Where, f.broad = f.split(q.Where)
+		f.source = f.from(narrow, timeSorted(&q))
+	}
 	if f.err != nil {
 		return record.Found{}, f.err
 	}
@@ -70,7 +75,7 @@ func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error
 	if q.Total == 0 && q.Limit > 0 {
 		return found, nil
 	}
-	if len(f.broad) > 0 {
+	if len(f.broad) > 0 || f.byDate {
 		f.source = f.from(scope, false)
 	}
 	return found, f.count(&q, &found)
@@ -214,6 +219,8 @@ func (f *find) sortKey(s record.Sort) cond {
 		return column("updated")
 	case f.chart && s.Kind == fhir.ParamDate && s.Desc:
 		return cond{"d.at", nil}
+	case f.byDate && s.Kind == fhir.ParamDate:
+		return cond{"d.low", nil}
 	}
 	value := map[fhir.ParamKind]string{fhir.ParamToken: "code", fhir.ParamString: "norm", fhir.ParamURI: "uri", fhir.ParamReference: "id"}[s.Kind]
 	var last any = "\U0010FFFF"
