@@ -32,6 +32,7 @@ type program struct {
 	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
 	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
+	Rule      ruleCmd      `cmd:"" help:"Alarm rules: test, list, show, propose, approve, shadow, enable, retire, rollback, replay."`
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
 	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`

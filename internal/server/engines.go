@@ -51,6 +51,8 @@ type Engines struct {
 	Rules     *rule.Engine
 	Signals   *signal.Deriver
 	Trends    *trend.Watcher
+	Rulebook  *rule.Rulebook
+	Replays   *rule.Replays
 	Post      *notify.Post
 	App       *notify.App
 	Consults  *consult.Desk
@@ -193,14 +195,6 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	rules, err := catalog.Rules()
-	if err != nil {
-		return err
-	}
-	scores, err := catalog.Scores()
-	if err != nil {
-		return err
-	}
 	if err := e.openPost(cfg); err != nil {
 		return err
 	}
@@ -213,14 +207,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 			}
 		},
 	})
-	e.limits = e.db.Limits()
 	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
 	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
-	e.Rules, err = rule.New(rule.Config{
-		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
-		Review: e.Signals.Review,
-	})
-	if err != nil {
+	if err := e.openRules(ctx, chains); err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
 	e.Census.OnChange(func(_, patient string) {
@@ -243,7 +232,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// catchUp is how far back from the newest report rules read the log again after a restart: longer than any delay. It is
+// catchUp is how far back from the newest report rules read the log again after a restart, or longer when a rule waits
+// longer. It is
 // counted from that report, not from now: after a long outage what was acknowledged last is judged all the same.
 const catchUp = 10 * time.Minute
 
@@ -262,6 +252,9 @@ func (e *Engines) start(ctx context.Context) error {
 		return err
 	}
 	e.Rules.Restore(open)
+	if err := e.restoreShadows(ctx); err != nil {
+		return err
+	}
 	newest, err := e.Telemetry.Newest(ctx)
 	if err != nil {
 		return fmt.Errorf("read the end of the log: %w", err)
@@ -270,7 +263,7 @@ func (e *Engines) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the waveforms again: %w", err)
 	}
-	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
+	since, judged, err := e.Backups.judgeAgain(newest.Add(-max(catchUp, e.Rules.Longest()+time.Minute)))
 	if err != nil {
 		return err
 	}
@@ -328,6 +321,7 @@ func (e *Engines) parts() []part {
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"replays", e.Replays.Run},
 		{"subscriptions", func(ctx context.Context) error {
 			defer e.Socket.Close()
 			return e.Subscriptions.Run(ctx)

@@ -40,6 +40,8 @@ type Config struct {
 	Telemetry  *telemetry.Store
 	Desk       *alarm.Desk
 	Rules      *rule.Engine
+	Rulebook   *rule.Rulebook
+	Replays    *rule.Replays
 	Consults   *consult.Desk
 	Accounts   *access.Accounts
 	Devices    *registry.Registry

@@ -62,6 +62,9 @@ func (k *check) rule(r Rule, shadow bool) {
 	if !keyPattern().MatchString(r.Key) || len(r.Key) > 60 {
 		k.fault(path+"/key", "%q is not a lower-case key such as spo2-low", r.Key)
 	}
+	if slices.Contains([]string{"check", "replays", "shadows", "test", "vocabulary"}, r.Key) {
+		k.fault(path+"/key", "%q is a word of the house; choose another key", r.Key)
+	}
 	if !shadow {
 		k.keys[r.Key] = c.pos
 	}

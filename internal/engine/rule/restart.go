@@ -2,6 +2,7 @@ package rule
 
 import (
 	"slices"
+	"time"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
@@ -65,4 +66,16 @@ func (e *Engine) Seed(values []telemetry.Value) {
 		}
 		st.mu.Unlock()
 	}
+}
+
+// Longest returns the longest delay or clear hold of the rules in force: so far back CatchUp must reach.
+func (e *Engine) Longest() time.Duration {
+	longest := time.Duration(0)
+	for _, c := range e.prog.Load().rules {
+		longest = max(longest, c.Delay, c.Clear.Hold)
+		for _, d := range c.Delays {
+			longest = max(longest, d)
+		}
+	}
+	return longest
 }

@@ -41,6 +41,9 @@ func TestSentences(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
+		if got, err := rule.FormOf(r).Rule(); err != nil || !sameRule(r, got) {
+			t.Errorf("%s through the editor's form: %v\n%s", r.Key, err, cmp.Diff(r, got))
+		}
 		said := r // what a sentence says of it
 		said.Key, said.Version, said.Title, said.Sentence, said.Extreme, said.Class, said.Chain, said.Latching, said.CoveredBy, said.Source = "", "", "", "", false, "", "", false, nil, ""
 		if r.Kind == rule.KindScore {
@@ -61,4 +64,10 @@ func TestSentences(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+// sameRule compares but for the version, which the house gives.
+func sameRule(a, b rule.Rule) bool {
+	a.Version, b.Version = "", ""
+	return cmp.Equal(a, b)
 }
