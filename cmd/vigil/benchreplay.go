@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -60,14 +62,47 @@ func (c *benchReplayCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "%d values stored in %.1f s\n", n, time.Since(began).Seconds())
+	before := cpuTime()
+	stop, err := c.profile()
+	if err != nil {
+		return err
+	}
 	took, out, err := c.replay(ctx, store, dir, string(text), to)
+	stop()
 	if err != nil {
 		return err
 	}
 	rate := float64(out.Samples) / took.Seconds()
-	fmt.Printf("%d patients, %d days, every %s: %d values in %.2f s, %.1f million a second; %d alarms, today %d\n",
-		c.Patients, c.Days, c.Every, out.Samples, took.Seconds(), rate/1e6, out.After.Alarms, out.Today.Alarms)
+	fmt.Printf("%d patients, %d days, every %s: %d values in %.2f s (%.2f s of CPU), %.1f million a second; %d alarms, today %d\n",
+		c.Patients, c.Days, c.Every, out.Samples, took.Seconds(), (cpuTime() - before).Seconds(), rate/1e6, out.After.Alarms, out.Today.Alarms)
 	return nil
+}
+
+// cpuTime is what the process has used of all cores.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// profile begins the CPU profile that was asked for and returns what ends it.
+func (c *benchReplayCmd) profile() (stop func(), err error) {
+	if c.Profile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close() //nolint:errcheck // a profile is no data
+	}, nil
 }
 
 func openBench(ctx context.Context, dir string, to time.Time) (*telemetry.Store, func() error, error) {
