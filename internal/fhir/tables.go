@@ -173,6 +173,8 @@ func load(zipped []byte) *definitions {
 			d.sets[f[1]] = newValueSet(f[1], f[2:])
 		}
 	}
+	d.put(&Param{Type: "Resource", Name: ParamNarrative, Kind: ParamString, extract: narrative})
+	d.put(&Param{Type: "Resource", Name: ParamContent, Kind: ParamString, extract: func(Resource, Found) {}})
 	slices.Sort(d.resources)
 	d.sortParams()
 	d.link()

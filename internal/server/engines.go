@@ -29,8 +29,10 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/signal"
 	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
+	"github.com/vigil-health/vigil/internal/engine/trend"
 )
 
 // Engines is what the house does, on its embedded stores.
@@ -47,6 +49,8 @@ type Engines struct {
 	Telemetry *telemetry.Store
 	Desk      *alarm.Desk
 	Rules     *rule.Engine
+	Signals   *signal.Deriver
+	Trends    *trend.Watcher
 	Rulebook  *rule.Rulebook
 	Replays   *rule.Replays
 	Post      *notify.Post
@@ -203,6 +207,8 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 			}
 		},
 	})
+	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
+	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
 	if err := e.openRules(ctx, chains); err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
@@ -253,6 +259,10 @@ func (e *Engines) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the end of the log: %w", err)
 	}
+	err = e.Signals.CatchUp(func(fn func(*vigil.Report) error) error { return e.Telemetry.Recent(ctx, newest.Add(-catchUp), fn) })
+	if err != nil {
+		return fmt.Errorf("read the waveforms again: %w", err)
+	}
 	since, judged, err := e.Backups.judgeAgain(newest.Add(-max(catchUp, e.Rules.Longest()+time.Minute)))
 	if err != nil {
 		return err
@@ -283,6 +293,8 @@ func (e *Engines) start(ctx context.Context) error {
 		}
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
+	e.Telemetry.Consume("signal", e.Signals.Observe)
+	e.Telemetry.Consume("trend", e.Trends.Observe)
 	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
 	return nil
 }
@@ -303,6 +315,9 @@ func (e *Engines) parts() []part {
 		{"ingest", e.Ingest.Run},
 		{"gate", e.Gate.Run},
 		{"quotas", e.watchQuotas},
+		{"signal", e.Signals.Run},
+		{"trend", func(ctx context.Context) error { return e.Trends.Run(access.AsSystem(ctx, "trend")) }},
+		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},

@@ -206,6 +206,25 @@ func TestOtherCompartments(t *testing.T) {
 	h.as("p2", access.Patient, "Patient/kim").walk(t, []step{{"Foreign", "GET", "/Encounter/e1/Condition", "", nil, 403, "", `"c1"`}})
 }
 
+func TestFullText(t *testing.T) {
+	h := filled(t)
+	h.do(t, "PUT", "/Condition/c1", `{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/sara"},"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Chronic<br/>Asthma, naïve to steroids &amp; stable</p></div>"},"note":[{"text":"seen by Dr Kowalski"}]}`)
+	h.do(t, "PUT", "/Condition/c2", `{"resourceType":"Condition","id":"c2","subject":{"reference":"Patient/sara"},"code":{"text":"asthma"}}`)
+	h.walk(t, []step{
+		{"Narrative", "GET", "/Condition?_text=asthma", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"EveryWord", "GET", "/Condition?_text=steroid%20CHRON", "", nil, 200, `"id":"c1"`, ""},
+		{"OneIsMissing", "GET", "/Condition?_text=asthma%20acute", "", nil, 200, `"total":0`, ""},
+		{"TagsPartWords", "GET", "/Condition?_text=chronicasthma", "", nil, 200, `"total":0`, ""},
+		{"NoAttributes", "GET", "/Condition?_text=xhtml", "", nil, 200, `"total":0`, ""},
+		{"Accents", "GET", "/Condition?_text=naive", "", nil, 200, `"id":"c1"`, ""},
+		{"WithOthers", "GET", "/Condition?_text=asthma&patient=kim", "", nil, 200, `"total":0`, ""},
+		{"Content", "GET", "/Condition?_content=kowalski%20chronic", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"ContentOfBoth", "GET", "/Condition?_content=asthma", "", nil, 200, `"id":"c2"`, ""},
+		{"NoWords", "GET", "/Condition?_text=%20-", "", nil, 400, "1 to ", ""},
+		{"Capability", "GET", "/metadata", "", nil, 200, `"_content"`, ""},
+	})
+}
+
 func TestSystemSearch(t *testing.T) {
 	h := filled(t)
 	h.walk(t, []step{

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vigil-health/vigil"
 )
@@ -157,12 +158,41 @@ func (db *DB) enqueue(j *job) error {
 	}
 }
 
-// writer owns the write connection: it takes what waits, runs it in one transaction and answers after the commit.
+// writer owns the write connection: it takes what waits, runs it in one transaction and answers after the commit. While
+// nothing waits it looks after the connection.
 func (db *DB) writer() {
 	defer db.wg.Done()
-	for j := range db.queue {
-		db.commit(db.gather(j))
+	var pulse <-chan time.Time // never, where a connection cannot break
+	if every := db.store.pulse(); every > 0 {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		pulse = tick.C
 	}
+	for {
+		select {
+		case j, ok := <-db.queue:
+			if !ok {
+				return
+			}
+			db.commit(db.gather(j))
+		case <-pulse:
+			if db.tx != nil && db.store.ping(db.tx.conn) == nil {
+				continue
+			}
+		}
+		_ = db.connected() // Health says why not
+	}
+}
+
+// connected gives the writer a connection when it has none, or one that is broken.
+func (db *DB) connected() error {
+	if db.tx != nil && db.store.lost(db.tx.conn) {
+		_ = db.disconnect() // it is gone already
+	}
+	if db.tx != nil {
+		return nil
+	}
+	return db.connect(context.Background())
 }
 
 func (db *DB) gather(first *job) []*job {
@@ -200,15 +230,7 @@ func (db *DB) commit(group []*job) {
 
 // runGroup runs the jobs in one transaction. A group of one needs no savepoint: its error undoes the transaction.
 func (db *DB) runGroup(group []*job) (err error) {
-	if db.tx != nil && db.store.lost(db.tx.conn) {
-		_ = db.disconnect() // it is gone already
-	}
-	if db.tx == nil {
-		if err := db.connect(context.Background()); err != nil {
-			return err
-		}
-	}
-	if err := db.store.begin(db.tx); err != nil {
+	if err := db.begin(); err != nil {
 		return err
 	}
 	defer func() {
@@ -227,6 +249,21 @@ func (db *DB) runGroup(group []*job) (err error) {
 		return db.settle(err)
 	}
 	return nil
+}
+
+// begin begins a transaction, on a new connection when the one there is has broken unnoticed.
+func (db *DB) begin() error {
+	if err := db.connected(); err != nil {
+		return err
+	}
+	err := db.store.begin(db.tx)
+	if err == nil || !db.store.lost(db.tx.conn) {
+		return err
+	}
+	if err := db.connected(); err != nil {
+		return err
+	}
+	return db.store.begin(db.tx)
 }
 
 func (db *DB) runOne(j *job) error {

@@ -3,12 +3,14 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // dialect is how a database wants what this package says. Query texts are in the words that both understand, but for
 //
 //	?, ?1            parameters; PostgreSQL has $1
 //	instr(a, b)      strpos
+//	CAST(v.json AS TEXT)  convert_from(v.json, 'UTF8')
 //	CROSS JOIN … ON  an order of joins that SQLite keeps to; PostgreSQL finds its own
 //
 // Whoever writes a new store takes "ON CONFLICT … DO" instead of "INSERT OR …", CASE instead of iif and of max with two
@@ -50,6 +52,9 @@ type session interface {
 	readers() (*sql.DB, error)
 	// lost reports whether the writer needs a new connection.
 	lost(conn *sql.Conn) bool
+	// pulse is how often ping asks whether the writer's connection stands; 0 is never.
+	pulse() time.Duration
+	ping(conn *sql.Conn) error
 	// begin begins the writer's transaction.
 	begin(tx *Tx) error
 	// committed reports whether the transaction with the ticket is on disk.

@@ -34,7 +34,8 @@ const (
 	lockKey      = 0x766967696c // "vigil": the advisory lock of the one process that writes
 	lockPatience = 2 * time.Second
 	dialPatience = 5 * time.Second // where the URL names no connect_timeout
-	oldest       = 130000          // server_version_num of PostgreSQL 13, the first with pg_current_xact_id
+	pulse        = 2 * time.Second
+	oldest       = 130000 // server_version_num of PostgreSQL 13, the first with pg_current_xact_id
 )
 
 // OpenPostgres opens a database on a PostgreSQL server, named by a URL such as postgres://vigil@db.example/vigil, and brings
@@ -169,6 +170,14 @@ func (s *service) lost(conn *sql.Conn) bool {
 		return nil
 	})
 	return gone || err != nil
+}
+
+func (s *service) pulse() time.Duration { return pulse }
+
+func (s *service) ping(conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dialPatience)
+	defer cancel()
+	return conn.PingContext(ctx)
 }
 
 // begin asks for the number of the transaction along with it, so that its fate can be asked for later.

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 )
 
+const contentText = "CAST(v.json AS TEXT)"
+
 // text numbers the parameters and says the words of SQLite in those of PostgreSQL. Quoted text stays as it is.
 func (postgresDialect) text(query string) string {
 	var b strings.Builder
@@ -29,6 +31,9 @@ func (postgresDialect) text(query string) string {
 		case strings.HasPrefix(rest, "CROSS JOIN "):
 			b.WriteString("JOIN ")
 			i += len("CROSS JOIN ")
+		case strings.HasPrefix(rest, contentText):
+			b.WriteString("convert_from(v.json, 'UTF8')")
+			i += len(contentText)
 		case strings.HasPrefix(rest, "instr("):
 			b.WriteString("strpos(")
 			i += len("instr(")

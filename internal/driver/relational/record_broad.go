@@ -31,7 +31,7 @@ func (f *find) split(clauses []record.Clause) (narrow, broad []record.Clause) {
 
 // testable reports whether a clause has no cheap probe and can be told from a resource's search rows.
 func testable(c *record.Clause) bool {
-	if c.Chain != nil || c.Has != nil || c.All != nil || c.Or != nil || c.Missing != nil || c.Not || c.Param == record.ParamID || c.Param == record.ParamLastUpdated {
+	if c.Chain != nil || c.Has != nil || c.All != nil || c.Or != nil || c.Missing != nil || c.Not || c.Param == record.ParamID || c.Param == record.ParamLastUpdated || c.Param == record.ParamContent {
 		return false
 	}
 	switch c.Kind {

@@ -170,7 +170,7 @@ const (
 // selectivity ranks how few resources a clause is likely to leave; 0 when it cannot be begun with.
 func selectivity(c *record.Clause) int {
 	switch {
-	case c.Not, c.Missing != nil, c.Param == record.ParamLastUpdated, c.Has != nil, c.All != nil, c.Or != nil:
+	case c.Not, c.Missing != nil, c.Param == record.ParamLastUpdated, c.Param == record.ParamContent, c.Has != nil, c.All != nil, c.Or != nil:
 		return 0
 	case c.Param == record.ParamID:
 		return rankID

@@ -62,6 +62,8 @@ func (w *where) clause(c *record.Clause, res string) cond {
 		return w.referred(c.Has, res)
 	case c.Param == record.ParamID || c.Param == record.ParamLastUpdated:
 		return w.column(c, res)
+	case c.Param == record.ParamContent:
+		return cond{"EXISTS (SELECT 1 FROM resource_version v JOIN resource y ON y.seq = v.seq WHERE y.res = " + res + " AND instr(lower(CAST(v.json AS TEXT)), ?) > 0)", []any{c.Any[0].Text}}
 	case c.Missing != nil:
 		return w.missing(c, res)
 	}
@@ -182,7 +184,7 @@ func (w *where) rows(c *record.Clause, alias string) rowsOf {
 func (w *where) led(s *record.Scope, alias string) cond {
 	src := w.from(*s, false)
 	inner, args := src.sql()
-	return cond{alias + ".type = ? AND " + alias + ".id IN (SELECT q.id FROM (SELECT " + src.res + " AS res FROM " + src.table + " WHERE " + inner + ") i CROSS JOIN resource q WHERE q.res = i.res AND q.deleted = 0)",
+	return cond{alias + ".type = ? AND " + alias + ".id IN (SELECT q.id FROM (SELECT " + src.res + " AS res FROM " + src.table + " WHERE " + inner + ") i CROSS JOIN resource q ON q.res = i.res AND q.deleted = 0)",
 		append([]any{w.symbol(s.Type)}, args...)}
 }
 
@@ -213,7 +215,7 @@ func (w *where) resolved(s record.Scope) []record.Clause {
 func (w *where) targets(h *record.Has, typ string) (ids []record.Match, ok bool, err error) {
 	src := w.from(h.Scope, false)
 	inner, args := src.sql()
-	rows, err := w.r.db.Read().QueryContext(w.ctx, "SELECT q.idx FROM (SELECT "+src.res+" AS res FROM "+src.table+" WHERE "+inner+fmt.Sprintf(" LIMIT %d", maxReferred+1)+") i CROSS JOIN resource q WHERE q.res = i.res", args...)
+	rows, err := w.r.db.Read().QueryContext(w.ctx, "SELECT q.idx FROM (SELECT "+src.res+" AS res FROM "+src.table+" WHERE "+inner+fmt.Sprintf(" LIMIT %d", maxReferred+1)+") i CROSS JOIN resource q ON q.res = i.res", args...)
 	if err != nil {
 		return nil, false, fmt.Errorf("search what refers: %w", err)
 	}

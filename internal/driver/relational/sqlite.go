@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	driver "modernc.org/sqlite" // registers the driver "sqlite" too
 	lib "modernc.org/sqlite/lib"
@@ -64,6 +65,10 @@ func (f *file) readers() (*sql.DB, error) {
 }
 
 func (f *file) lost(*sql.Conn) bool { return false }
+
+func (f *file) pulse() time.Duration { return 0 }
+
+func (f *file) ping(*sql.Conn) error { return nil }
 
 func (f *file) begin(tx *Tx) error {
 	_, err := tx.Exec("BEGIN IMMEDIATE")

@@ -161,7 +161,10 @@ func (e *Engine) adopt(st *subject, prof Profile) {
 // report takes one report through the rules.
 func (e *Engine) report(st *subject, r *vigil.Report) {
 	d := e.device(st, r.Device)
-	e.heard(st, d, r.Received)
+	derived := r.Protocol == vigil.ProtocolDerived // the house spoke, not the device
+	if !derived {
+		e.heard(st, d, r.Received)
+	}
 	var sys, dia, mean uint8 // 1 cuff, 2 arterial
 	doubt, sure := false, false
 	newest := int64(0)
@@ -210,7 +213,7 @@ func (e *Engine) report(st *subject, r *vigil.Report) {
 	if len(st.touched) > 0 {
 		e.judgeTouched(st, max(newest, st.ask.Now), r.Received)
 	}
-	if doubt || sure {
+	if (doubt || sure) && !derived {
 		e.technical(st, d, st.prog.quality, doubt && !sure, r.Received)
 	}
 	if len(r.Waveforms) > 0 {

@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -265,6 +265,28 @@ func keysetPages(t *testing.T, b record.Backend) {
 }
 
 // broadClauses asks for values that thousands of resources have, beside another clause and in every order.
+// chains follows references forth and back, to what few and what many resources satisfy.
+func chains(t *testing.T, b record.Backend) {
+	name := func(n string) fhir.Value { return fhir.Value{Param: "Patient.family", Kind: fhir.ParamString, Text: n} }
+	to := func(id string) fhir.Value {
+		return fhir.Value{Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Patient", ID: id}
+	}
+	apply(t, b, change("Patient", "p1", 1, []string{"p1"}, name("Okafor")), change("Patient", "p2", 1, []string{"p2"}, name("Kim")),
+		change("Observation", "o1", 1, []string{"p1"}, token("a"), to("p1")), change("Observation", "o2", 1, []string{"p2"}, token("b"), to("p2")),
+		change("Observation", "o3", 1, []string{"p2"}, token("a"), to("p2")))
+	named := []record.Clause{{Param: "Patient.family", Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpStarts, Value: fhir.Value{Kind: fhir.ParamString, Text: "kim"}}}}}
+	led := record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Chain: []record.Scope{{Type: "Patient", Where: named}}}
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: []record.Clause{led}}), "o2", "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: append(byCode("a").Where, led)}), "o3")
+	has := func(code, patient string) record.Clause {
+		return record.Clause{Has: &record.Has{Param: "Observation.subject", Scope: record.Scope{Type: "Observation", Patient: patient, Where: byCode(code).Where}}}
+	}
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("b", "")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("a", "p2")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: append(named, has("a", ""))}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{{Or: []record.Clause{has("b", ""), named[0]}, Not: true}}}), "p1")
+}
+
 func broadClauses(t *testing.T, b record.Backend) {
 	const n = 2600
 	var changes []record.Change
@@ -304,6 +326,27 @@ func broadClauses(t *testing.T, b record.Backend) {
 			}
 		}
 	}
+}
+
+// content holds that a text is found in the newest version of a resource itself, whatever its letters' case.
+func content(t *testing.T, b record.Backend) {
+	text := func(id string, version int64, text string) record.Change {
+		c := change("Observation", id, version, []string{"sara"}, token("a"))
+		c.Record.JSON = fmt.Appendf(nil, `{"resourceType":"Observation","id":%q,"note":[{"text":%q}]}`, id, text)
+		return c
+	}
+	apply(t, b, text("o1", 1, "Patient was RESTLESS"), text("o2", 1, "resting"), text("o3", 1, "restless"))
+	apply(t, b, text("o3", 2, "asleep"))
+	look := func(words ...string) (c record.Clause) {
+		for _, w := range words {
+			c.All = append(c.All, record.Clause{Param: record.ParamContent, Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpContains, Value: fhir.Value{Kind: fhir.ParamString, Text: w}}}})
+		}
+		return c
+	}
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("restless")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("rest", "patient")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: append(byCode("a").Where, look("asleep")), Limit: 9}), "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("o3", "restless")}, Limit: 9}))
 }
 
 func reindex(t *testing.T, b record.Backend) {
