@@ -109,6 +109,15 @@ type Alarm struct {
 
 	History  []AlarmStep `json:"history"`
 	Evidence *Evidence   `json:"evidence,omitempty"`
+	Demoted  *Demotion   `json:"demoted,omitempty"` // nil: the priority is the rule's own
+}
+
+// Demotion says that an alarm sounds less urgent than its rule asks for, by whose judgement and why. It lowers the
+// priority and never removes the alarm.
+type Demotion struct {
+	From   Priority `json:"from"`   // the rule's priority
+	By     string   `json:"by"`     // who judged, "signal-quality"
+	Reason string   `json:"reason"` // in words, "ECG: flat line"
 }
 
 // Open reports whether the alarm still asks for attention.
@@ -126,7 +135,7 @@ type Due struct {
 // AlarmStep is one durable transition of an alarm.
 type AlarmStep struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"`           // raised, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved
+	What string    `json:"what"`           // raised, demoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved
 	Who  string    `json:"who,omitempty"`  // display name of person or team
 	Text string    `json:"text,omitempty"` // reason, note or action
 }

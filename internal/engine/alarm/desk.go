@@ -203,6 +203,9 @@ func (d *Desk) raiseNew(ctx context.Context, e *entry, a vigil.Alarm) (vigil.Ala
 			x.Unit = d.cfg.UnitOf(ctx, x.Subject)
 		}
 		d.note(x, "raised", "", x.Title)
+		if x.Demoted != nil {
+			d.note(x, "demoted", "", "was "+x.Demoted.From.String()+": "+x.Demoted.Reason)
+		}
 		chain := d.chains[x.Chain]
 		x.Steps = len(chain.Steps)
 		if x.Steps > 0 {

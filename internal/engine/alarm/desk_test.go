@@ -495,3 +495,19 @@ func TestOrderOfTheAttentionList(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestDemotionStandsInTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, newMemory())
+		a := mapLow()
+		a.Priority, a.Chain = vigil.PriorityLow, "low"
+		a.Demoted = &vigil.Demotion{From: vigil.PriorityHigh, By: "signal-quality", Reason: "ECG: flat line"}
+		a = raise(t, h, a)
+		if got := whats(a); got != "raised demoted paged" || a.History[1].Text != "was high: ECG: flat line" {
+			t.Errorf("history %q, reason %q", got, a.History[1].Text)
+		}
+		if kept := h.book.sorted()[0]; kept.Demoted == nil || *kept.Demoted != *a.Demoted {
+			t.Errorf("kept %+v", kept.Demoted)
+		}
+	})
+}

@@ -97,4 +97,7 @@ type Config struct {
 	// Interval says how often a device is expected to speak: 0 unknown, negative only now and then (never "no data").
 	// It may be nil.
 	Interval func(vigil.DeviceID) time.Duration
+	// Review sees every alarm with its evidence before it goes to the desk. It may lower the priority to low at least, and
+	// says why in Demoted; whatever else it changes stands too. It must not block. It may be nil.
+	Review func(ctx context.Context, a *vigil.Alarm)
 }

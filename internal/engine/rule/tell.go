@@ -127,5 +127,24 @@ func (e *Engine) alarm(ctx context.Context, st *subject, a act) vigil.Alarm {
 		out.Title += leadNames(a.dev)
 	}
 	e.explain(ctx, st, a, &out)
+	e.review(ctx, &out)
 	return out
+}
+
+// review lets the reviewer lower the priority: no further than low, never up, and not without a reason. A chain that
+// stands for the priority follows it.
+func (e *Engine) review(ctx context.Context, a *vigil.Alarm) {
+	if e.cfg.Review == nil {
+		return
+	}
+	from := a.Priority
+	e.cfg.Review(ctx, a)
+	if a.Demoted == nil || a.Demoted.Reason == "" || a.Priority >= from {
+		a.Priority, a.Demoted = from, nil
+		return
+	}
+	a.Priority, a.Demoted.From = max(a.Priority, vigil.PriorityLow), from
+	if a.Chain == from.String() {
+		a.Chain = a.Priority.String()
+	}
 }

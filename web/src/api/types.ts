@@ -112,6 +112,7 @@ export interface Alarm {
   next?: { at: string; text: string }
   history: AlarmStep[] | null
   evidence?: Evidence
+  demoted?: { from: Priority; by: string; reason: string }
   patient?: PatientShort
   bed?: { id: string; label: string; unit: string }
   value_text?: string

@@ -22,6 +22,7 @@ export function PhoneEvidence({ alarm, patient: id }: { alarm: Alarm; patient: s
   const decimals = useMetric(line?.metric)?.decimals ?? 0
   return (
     <>
+      {alarm.demoted && <p className={css.was}>{t.was(alarm.demoted.from, alarm.demoted.reason)}</p>}
       {wave && <section className={css.wave} data-signal={signalOf(wave)}><span>{signalOf(wave) === 'bp' ? `${b.source} ${bp}` : waveLabel(wave)}</span><WaveStrip patient={id} metric={wave} scale={0.75} line={1.900} /></section>}
       <dl className={css.numbers}>
         <div data-signal="ecg"><dt>HR</dt><dd>{value(b.hr)}</dd></div>

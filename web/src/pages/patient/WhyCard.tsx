@@ -25,6 +25,7 @@ function Open({ id, rule }: { id: string; rule: string }) {
   return (
     <Card title={t.why} aside={rule}>
       <p className={css.sentence}>{e.sentence}</p>
+      {data.demoted && <p className={css.fact}>{t.was(data.demoted.from, data.demoted.reason)}</p>}
       {(e.lines ?? []).map((l) => <Line key={l.metric} line={l} />)}
       {(e.facts ?? []).map((f) => <p key={f} className={css.fact}>{f}</p>)}
       <p className={css.note}>{t.support}</p>
