@@ -2,7 +2,8 @@
 //
 // The training program (training/features) and the running product call the same code, so that they cannot differ.
 // It evaluates no model (engine/predict), reads no telemetry and judges no result (engine/appraise). Time since admission is
-// not among the features, and nothing here grows with it by itself: counts are shares of the hours that are known.
+// not among the features. The counts of hours in which something was measured (Stat "hours") are near to it in a stay that
+// is younger than their window: Feature.Timed says which they are, and the reports are made with and without them.
 // Start at Features.
 package deterioration
 
@@ -28,8 +29,12 @@ const (
 	Vitals                   // how many there are
 )
 
-// Span is how many hours of the past are read.
-const Span = 72
+// Span is the longest window in hours that statistics look back over, History how many hours are read at all: the extremes
+// are of all of them.
+const (
+	Span    = 72
+	History = 14 * 24
+)
 
 // Metrics returns the metrics of a vital sign in order of trust: the first that was measured within an hour speaks for it.
 func (v Vital) Metrics() []vigil.Metric {
@@ -39,7 +44,7 @@ func (v Vital) Metrics() []vigil.Metric {
 	}[v]
 }
 
-// Hour holds the median of each vital sign within one hour, NaN where it was not measured.
+// Hour holds one value of each vital sign for one hour, the mean of what was measured, NaN where nothing was.
 type Hour [Vitals]float64
 
 // NoHour returns an hour in which nothing was measured.
@@ -52,7 +57,7 @@ func NoHour() (h Hour) {
 
 // Chart is what is known of a patient at the end of an hour.
 type Chart struct {
-	Hours []Hour  // oldest first, the last is the hour that just ended; only the last Span are read
+	Hours []Hour  // oldest first, the last is the hour that just ended; only the last History are read
 	Age   float64 // years, NaN when unknown
 	Male  float64 // 1 male, 0 female, NaN when unknown
 }
@@ -74,9 +79,12 @@ func (c Chart) Missing(hours int) (out []Vital) {
 // Feature says what one number of Features is.
 type Feature struct {
 	Signal string // "heart-rate", "shock-index", "patient"
-	Stat   string // "last", "age", "mean", "slope", …
+	Stat   string // "last", "since", "mean", "slope", …
 	Hours  int    // window, 0 when it has none
 }
+
+// Timed reports whether the feature can tell how long the patient has been watched.
+func (f Feature) Timed() bool { return f.Stat == "hours" }
 
 // Names returns what each number of Features is, in its order. The slice is the caller's.
 func Names() []Feature {
@@ -88,9 +96,7 @@ func Names() []Feature {
 // Features appends the features of the chart to dst, NaN where there is nothing to compute them from. It does not
 // allocate when dst has room for all of them.
 func Features(dst []float32, c Chart) []float32 {
-	if n := len(c.Hours); n > Span {
-		c.Hours = c.Hours[n-Span:]
-	}
+	c.Hours = c.Hours[max(0, len(c.Hours)-History):]
 	s := sheet{values: dst}
 	s.fill(c)
 	return s.values

@@ -19,6 +19,7 @@ var signals = [...]signal{
 	{"respiratory-rate", func(h *Hour) float64 { return h[RespRate] }},
 	{"shock-index", func(h *Hour) float64 { return h[HeartRate] / h[Systolic] }},
 	{"pulse-pressure", func(h *Hour) float64 { return h[Systolic] - h[Diastolic] }},
+	{"pressure-form", pressureForm},
 }
 
 // meanPressure is the measured mean, else the one of systolic and diastolic: (systolic + 2 * diastolic) / 3.
@@ -27,6 +28,15 @@ func meanPressure(h *Hour) float64 {
 		return h[Mean]
 	}
 	return (h[Systolic] + 2*h[Diastolic]) / 3
+}
+
+// pressureForm is where the mean lies between diastolic (0) and systolic (1): a third at rest, more when vessels are tight.
+func pressureForm(h *Hour) float64 {
+	v := (h[Mean] - h[Diastolic]) / (h[Systolic] - h[Diastolic])
+	if v < -1 || v > 2 {
+		return math.NaN()
+	}
+	return v
 }
 
 // windows are the hours that statistics look back over.
@@ -45,26 +55,43 @@ func (s *sheet) fill(c Chart) {
 
 // series puts the statistics of one signal and returns its last value.
 func (s *sheet) series(sig *signal, hours []Hour) (last float64) {
-	var x [Span]float64 // newest first
+	var all [History]float64 // newest first
 	n := len(hours)
 	for i := range n {
-		x[i] = sig.of(&hours[n-1-i])
+		all[i] = sig.of(&hours[n-1-i])
 	}
+	x := all[:min(n, Span)]
 	last, age := math.NaN(), math.NaN()
-	for i := range n {
-		if !math.IsNaN(x[i]) {
-			last, age = x[i], float64(i)
+	for i, v := range x {
+		if !math.IsNaN(v) {
+			last, age = v, float64(i)
 			break
 		}
 	}
 	s.put(sig.name, "last", 0, last)
 	s.put(sig.name, "since", 0, age)
 	for _, w := range windows {
-		s.window(sig.name, w, x[:min(w, n)], last)
+		s.window(sig.name, w, x[:min(w, len(x))], last)
 	}
-	s.put(sig.name, "smoothed", 0, smoothed(x[:n], 0.7))
-	s.put(sig.name, "from-smoothed", 0, last-smoothed(x[:n], 0.97))
+	s.put(sig.name, "smoothed", 0, smoothed(x, 0.7))
+	s.put(sig.name, "from-smoothed", 0, last-smoothed(x, 0.97))
+	s.put(sig.name, "jitter", 12, jitter(x[:min(12, len(x))]))
+	s.put(sig.name, "jitter", 48, jitter(x[:min(48, len(x))]))
+	ever := describe(all[:n])
+	s.put(sig.name, "min", History, ever.min)
+	s.put(sig.name, "max", History, ever.max)
 	return last
+}
+
+// jitter is the mean change from one hour to the next, without its sign.
+func jitter(x []float64) float64 {
+	sum, n := 0.0, 0.0
+	for i := 1; i < len(x); i++ {
+		if d := math.Abs(x[i-1] - x[i]); !math.IsNaN(d) {
+			sum, n = sum+d, n+1
+		}
+	}
+	return sum / n // NaN without a pair
 }
 
 // window puts the statistics of the values x, newest first, NaN where nothing was measured.
@@ -76,6 +103,9 @@ func (s *sheet) window(name string, hours int, x []float64, last float64) {
 	s.put(name, "sd", hours, st.sd)
 	s.put(name, "from-mean", hours, last-st.mean)
 	s.put(name, "measured", hours, st.share)
+	if hours >= 24 {
+		s.put(name, "hours", hours, st.n)
+	}
 	if hours <= 24 {
 		s.put(name, "slope", hours, st.slope)
 		s.put(name, "delta", hours, st.delta)
@@ -83,13 +113,13 @@ func (s *sheet) window(name string, hours int, x []float64, last float64) {
 }
 
 // summary holds statistics of a window, NaN where too few values were measured.
-type summary struct{ min, max, mean, sd, slope, delta, share float64 }
+type summary struct{ min, max, mean, sd, slope, delta, share, n float64 }
 
 // describe computes the statistics of values one hour apart, newest first. The slope is per hour, by least squares, of at
 // least three values; delta is the newest less the oldest.
 func describe(x []float64) summary {
 	nan := math.NaN()
-	out := summary{nan, nan, nan, nan, nan, nan, nan}
+	out := summary{nan, nan, nan, nan, nan, nan, nan, 0}
 	var n, sx, sy, sxx, sxy, syy, newest, oldest float64
 	for i, v := range x {
 		if math.IsNaN(v) {
@@ -104,6 +134,7 @@ func describe(x []float64) summary {
 		sy, syy, sxy = sy+d, syy+d*d, sxy+t*d
 		out.min, out.max, oldest = min(out.min, v), max(out.max, v), v
 	}
+	out.n = n
 	if len(x) > 0 {
 		out.share = n / float64(len(x))
 	}
