@@ -33,7 +33,7 @@ def read(path):
     if not kept.exists() or kept.stat().st_mtime < pathlib.Path(path).stat().st_mtime:
         parts = [(c.columns[4:], c.iloc[:, 4:].to_numpy(np.float32), c.iloc[:, :4]) for c in pd.read_csv(path, dtype={"pid": str}, chunksize=50000)]
         meta = pd.concat([p[2] for p in parts])
-        np.savez(kept, names=np.array(parts[0][0]), x=np.concatenate([p[1] for p in parts]), y=meta["label"].to_numpy(),
+        np.savez(kept, names=np.array(parts[0][0], dtype=str), x=np.concatenate([p[1] for p in parts]), y=meta["label"].to_numpy(),
                  pid=pd.factorize(meta["pid"])[0], time=meta[["ICULOS", "HospAdmTime"]].to_numpy(np.float32))
     return np.load(kept)
 
@@ -41,7 +41,7 @@ def read(path):
 class Data:
     def __init__(self, path):
         d = read(path)
-        self.names, self.x, self.y, self.pid, self.time = list(d["names"]), d["x"], d["y"], d["pid"], d["time"]
+        self.names, self.x, self.y, self.pid, self.time = [str(n) for n in d["names"]], d["x"], d["y"], d["pid"], d["time"]
         patients = self.pid.max() + 1
         self.fold = (np.random.RandomState(SEED).permutation(patients) % FOLDS)[self.pid]
         septic = np.zeros(patients, bool)
@@ -87,8 +87,7 @@ def main(path):
         print(name, "AUROC %.4f (%.4f to %.4f)" % results[name][:3], "folds", np.round(results[name][3], 4), flush=True)
         if name == "shipped":
             kept = p
-    if hasattr(export, "deterioration"):
-        export.deterioration(d, fit(d.x[d.train], d.y[d.train], names=d.names), results, kept)
+    export.deterioration(d, fit(d.x[d.train], d.y[d.train], names=d.names), results, kept)
 
 
 if __name__ == "__main__":

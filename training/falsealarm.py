@@ -21,7 +21,7 @@ import export
 SEED = 20150
 TRUST_AT_LEAST = 0.6  # where no channel can be trusted so far, the model does not judge
 PARAMS = dict(objective="binary:logistic", tree_method="hist", max_bin=64, max_depth=2, eta=0.05, subsample=0.6, colsample_bynode=0.1,
-              min_child_weight=2, reg_lambda=3, scale_pos_weight=2, num_parallel_tree=2, nthread=1, base_score=0.5)
+              min_child_weight=2, reg_lambda=3, scale_pos_weight=2, num_parallel_tree=4, nthread=1, base_score=0.5)
 ROUNDS = 400
 KEEP_TRUE = 0.99  # of true alarms at the operating point
 
@@ -90,12 +90,6 @@ def cut_for_keep(y, p, keep):
     return float(true[int(np.floor((1 - keep) * len(true) + 1e-9))])
 
 
-def wilson(k, n):
-    z, p = 1.96, k / n
-    mid, half = (p + z * z / 2 / n) / (1 + z * z / n), z * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n) / (1 + z * z / n)
-    return mid - half, mid + half
-
-
 def examine(d, repeats, blocks):
     """Nested cross-validation: in each of ten folds the cuts come from five folds within the other nine."""
     rows, pooled = [], []
@@ -123,8 +117,7 @@ def main(path):
     cut = cut_for_keep(d.y, p, KEEP_TRUE)
     print("mean of repeats: TPR %.4f demoted %.4f AUROC %.4f" % ((p[d.y == 1] >= cut).mean(), (p[d.y == 0] < cut).mean(), roc_auc_score(d.y, p)))
     print("blocks: demoted %.4f" % (pb[d.y == 0] < cut_for_keep(d.y, pb, KEEP_TRUE)).mean())
-    if hasattr(export, "falsealarm"):
-        export.falsealarm(d, fit(d.x, d.y, SEED), records, blocks, p, cut)
+    export.falsealarm(d, fit(d.x, d.y, SEED), dict(records=records, blocks=blocks, p=p, cut=cut, trust=TRUST_AT_LEAST))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import (
 	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
@@ -51,6 +52,7 @@ type Engines struct {
 	App       *notify.App
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Models    *appraise.Registry
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
@@ -209,9 +211,12 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 			}
 		},
 	})
+	if err := e.openModels(ctx); err != nil {
+		return err
+	}
 	e.limits = e.db.Limits()
 	e.Rules, err = rule.New(rule.Config{
-		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
+		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval, Review: e.review,
 	})
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
@@ -223,6 +228,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	if err := e.Schedule.Every("models", time.Hour, e.Models.Hourly); err != nil {
+		return err
+	}
 	if err := e.openSubscriptions(cfg, e.mail); err != nil {
 		return err
 	}
@@ -312,6 +320,7 @@ func (e *Engines) parts() []part {
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"models", e.Models.Run},
 		{"subscriptions", func(ctx context.Context) error {
 			defer e.Socket.Close()
 			return e.Subscriptions.Run(ctx)

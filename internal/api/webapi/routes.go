@@ -87,6 +87,7 @@ func (a *API) routes() []route {
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
 	}
+	all = append(all, a.modelRoutes(staff, clinical)...)
 	return append(all, a.keepRoutes(admin)...)
 }
 
