@@ -93,7 +93,7 @@ def falsealarm(d, model, found):
                 not_for="Silencing or deleting alarms; neonates; alarms without any ECG; monitors whose arrhythmia alarms differ from those it was trained on, before the shadow period has shown it.",
                 data="PhysioNet/CinC Challenge 2015 training set, 450 records of four hospitals' intensive care units; time in the unit is not part of the data.",
                 trees="falsealarm.json.gz", card="falsealarm.md", cut=round(cut, 6), trust=found["trust"],
-                rules={"asystole": "asystole", "ecg-asystole": "asystole", "heart-rate-extreme-low": "extreme-brady", "heart-rate-extreme-high": "extreme-tachy",
+                rules={"asystole": "asystole", "ecg-extreme-brady": "extreme-brady", "ecg-extreme-tachy": "extreme-tachy", "heart-rate-extreme-low": "extreme-brady", "heart-rate-extreme-high": "extreme-tachy",
                        "ventricular-tachycardia": "ventricular-tachy", "ventricular-fibrillation": "ventricular-fib"},
                 local=dict(days=14, judged=200, true=50, false=50, keep_at=0.99, auroc=0.8, horizon=0))
     catalogue("falsealarm", head, curve, figures, bins)

@@ -16,7 +16,7 @@ import (
 type modelCmd struct {
 	List     modelListCmd     `cmd:"" help:"List the models of a running Vigil and what they may do."`
 	Show     modelShowCmd     `cmd:"" help:"Show the figures of a model, from training and in this house."`
-	Validate modelValidateCmd `cmd:"" help:"Say whether a model has shown enough in this house to notify; exit code 1 when not."`
+	Validate modelValidateCmd `cmd:"" help:"Say whether a model has shown enough in this house to notify; exit code not 0 when not."`
 }
 
 // modelView is the answer of GET /api/models/{key}, and a line of GET /api/models.

@@ -96,6 +96,13 @@ func matrix() map[string]doorway {
 		"POST /api/tokens":                        {who: admins},
 		"DELETE /api/tokens/{id}":                 {who: admins},
 
+		"GET /api/models":                 {who: staff},
+		"GET /api/models/{key}":           {who: staff, path: "/api/models/none"},
+		"POST /api/models/{key}/{action}": {who: "PA", path: "/api/models/none/off"},
+		"POST /api/models/marks":          {who: clinical},
+		"POST /api/models/outcomes":       {who: clinical},
+		"GET /api/patients/{id}/risk":     {who: clinical},
+
 		"GET /api/patients/{id}/limits/estimate": {who: clinical, path: "/api/patients/okafor/limits/estimate?metric=spo2&low=88"},
 		"POST /api/patients/{id}/steps/{step}":   {who: clinical, path: "/api/patients/okafor/steps/none"},
 		"POST /api/portal/medicines/{id}/taken":  {who: patients},

@@ -36,12 +36,13 @@ type modelView struct {
 	MayApprove  bool                  `json:"may_approve"` // the reader is not who proposed
 }
 
-// modelRoutes are the routes of trained models. Who may change what stands in engine/appraise.
+// modelRoutes are the routes of trained models.
 func (a *API) modelRoutes(staff, clinical []access.Role) []route {
+	deciders := []access.Role{access.Physician, access.Admin}
 	return []route{
 		{"GET /api/models", staff, a.models},
 		{"GET /api/models/{key}", staff, a.model},
-		{"POST /api/models/{key}/{action}", clinical, a.changeModel},
+		{"POST /api/models/{key}/{action}", deciders, a.changeModel},
 		{"POST /api/models/marks", clinical, a.markVerdict},
 		{"POST /api/models/outcomes", clinical, a.noteOutcome},
 		{"GET /api/patients/{id}/risk", clinical, a.risk},

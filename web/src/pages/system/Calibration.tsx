@@ -15,7 +15,7 @@ export function Calibration({ trained, here }: { trained: Bin[]; here: Bin[] }) 
           <g key={f}>
             <line className={css.grid} x1={0} x2={size} y1={size * (1 - f)} y2={size * (1 - f)} />
             <text className={css.tick} x={-6} y={size * (1 - f) + 4} textAnchor="end">{percent(f * max)}</text>
-            <text className={css.tick} x={size * f} y={size + 16} textAnchor="middle">{percent(f * max, 0)}</text>
+            <text className={css.tick} x={size * f} y={size + 16} textAnchor="middle">{percent(f * max)}</text>
           </g>
         ))}
         <line className={css.perfect} x1={0} y1={size} x2={size} y2={0} />

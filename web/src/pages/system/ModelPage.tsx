@@ -17,6 +17,7 @@ import { percent, type Model } from './model'
 import css from './ModelPage.module.css'
 import { stateTone } from './ModelsPage'
 
+const number = (v: number, unit?: string) => v.toLocaleString('en', { maximumFractionDigits: unit ? 1 : 3 })
 const day = (iso: string) => iso.slice(0, 10)
 
 export function ModelPage() {
@@ -44,12 +45,12 @@ function Body({ m }: { m: Model }) {
           </dl>
           <p className={css.quiet}>{t.trees(m.trees, m.features)}</p>
         </Card>
-        <Card title={t.calibration}><Calibration trained={m.reliability} here={m.validation.bins} /></Card>
       </div>
+      <Card title={t.calibration}><Calibration trained={m.reliability} here={m.validation.bins} /></Card>
       <Card title={t.figures} flush><Table label={t.figures} rows={m.figures} rowKey={(f) => f.key} columns={[
         { key: 'l', title: t.figure, cell: (f) => f.label },
-        { key: 'v', title: t.value, cell: (f) => <b>{f.value.toLocaleString('en')} {f.unit}</b> },
-        { key: 'i', title: t.interval, cell: (f) => (f.high ? `${f.low?.toLocaleString('en')} – ${f.high.toLocaleString('en')}` : '') },
+        { key: 'v', title: t.value, cell: (f) => <b>{number(f.value, f.unit)} {f.unit}</b> },
+        { key: 'i', title: t.interval, cell: (f) => (f.high ? `${number(f.low ?? 0, f.unit)} – ${number(f.high, f.unit)}` : '') },
       ]} /></Card>
       <Card title={t.card}><pre className={css.card}>{m.card}</pre></Card>
     </>
