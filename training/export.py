@@ -69,6 +69,17 @@ def wilson(k, n):
     return mid - half, mid + half
 
 
+def by_patient(top, bottom, pid, rounds=500):
+    """A ratio of counts with a 95 % interval from resampling patients: hours of one patient are not independent."""
+    a, b = np.bincount(pid, top), np.bincount(pid, bottom)
+    rng = np.random.RandomState(1)
+    out = []
+    for _ in range(rounds):
+        i = rng.randint(0, len(a), len(a))
+        out.append(a[i].sum() / max(1, b[i].sum()))
+    return [100 * x for x in (a.sum() / b.sum(), np.quantile(out, 0.025), np.quantile(out, 0.975))]
+
+
 def falsealarm(d, model, found):
     records, blocks, p, cut = found["records"], found["blocks"], found["p"], found["cut"]
     trees("falsealarm", model, d.names)
@@ -121,8 +132,8 @@ def deterioration(d, model, results, p):
              "with time in the unit": "AUROC with time in the unit (ICULOS, HospAdmTime): for comparison, not shipped"}
     figures = [figure("auroc-" + k.split()[0], label[k], v[0], v[1], v[2]) for k, v in results.items()]
     figures += [
-        figure("ppv", "PPV of an hour at the operating point", 100 * d.y[acts].mean(), *(100 * x for x in wilson(d.y[acts].sum(), acts.sum())), unit="%"),
-        figure("sensitivity", "Hours within the label at the operating point", 100 * acts[d.y == 1].mean(), unit="%"),
+        figure("ppv", "PPV of an hour at the operating point", *by_patient(acts & (d.y == 1), acts, d.pid), unit="%"),
+        figure("sensitivity", "Hours within the label at the operating point", *by_patient(acts & (d.y == 1), d.y == 1, d.pid), unit="%"),
         figure("patients-reached", "Septic patients with an alert within the label", 100 * reached.sum() / sick.sum(), *(100 * x for x in wilson(reached.sum(), sick.sum())), unit="%"),
         figure("alerts", "Alerts a day per 100 patients", 100 * fresh.sum() / days, unit="/d"),
         figure("prevalence", "Hours within the label", 100 * d.y.mean(), unit="%"),

@@ -228,7 +228,7 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
-	if err := e.Schedule.Every("models", time.Hour, e.Models.Hourly); err != nil {
+	if err := e.Schedule.Every("models", 5*time.Minute, e.Models.Hourly); err != nil {
 		return err
 	}
 	if err := e.openSubscriptions(cfg, e.mail); err != nil {

@@ -24,12 +24,16 @@ const RiskDevice = vigil.DeviceID("deterioration-model")
 // riskRule is the rule of the catalogue that watches RiskMetric.
 const riskRule = "deterioration-risk-high"
 
-// Hourly scores every patient; the schedule calls it once an hour. In shadow only the book knows. It returns the faults of
-// single patients together; the others are scored.
+// Hourly scores every patient once within each hour of the clock; the schedule calls it more often, so that a restart or a
+// switch does not leave an hour out. In shadow only the book knows. It returns the faults of single patients together; the
+// others are scored.
 func (r *Registry) Hourly(ctx context.Context, now time.Time) error {
 	m, state := r.of(Deterioration)
 	if m == nil {
 		r.latest.Clear()
+		return nil
+	}
+	if hour := now.Truncate(time.Hour).Unix(); r.hour.Swap(hour) == hour {
 		return nil
 	}
 	ctx = access.AsSystem(ctx, roomName)

@@ -32,6 +32,7 @@ type Registry struct {
 	lost   atomic.Uint64 // judgements that found no room in the queue
 	latest sync.Map      // vigil.Subject → Verdict, the newest risk while a model notifies
 	change sync.Mutex    // one change of a standing at a time
+	hour   atomic.Int64  // that Hourly has scored, Unix seconds; 0 after a change of a standing
 }
 
 // model is one of the catalogue, ready to run.
@@ -239,6 +240,7 @@ func (r *Registry) alter(ctx context.Context, key, action string, fn func(*model
 		return err
 	}
 	m.standing.Store(&next)
+	r.hour.Store(0)
 	return nil
 }
 

@@ -294,6 +294,9 @@ func TestHourlyRisk(t *testing.T) {
 	if err := h.Hourly(t.Context(), h.now); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.Hourly(t.Context(), h.now.Add(10*time.Minute)); err != nil { // the same hour
+		t.Fatal(err)
+	}
 	list, err := h.book.Verdicts(t.Context(), "deterioration", "1", noon, 10)
 	if err != nil || len(list) != 1 || len(h.tel.sent) != 0 {
 		t.Fatalf("shadow: %v, %+v, %d reports", err, list, len(h.tel.sent))

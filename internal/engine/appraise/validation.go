@@ -3,7 +3,6 @@ package appraise
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -212,7 +211,12 @@ func (v *Validation) check(kind string) {
 		need(v.Kept >= w.KeepAt, "%.1f %% of true alarms stay, %.1f %% wanted", 100*v.Kept, 100*w.KeepAt)
 	} else {
 		need(v.True >= w.True, "%d of %d hours before a deterioration", v.True, w.True)
+		need(v.False >= w.False, "%d of %d other hours", v.False, w.False)
 	}
-	need(v.AUROC >= w.AUROC && !math.IsNaN(v.AUROC), "AUROC %.2f, %.2f wanted", v.AUROC, w.AUROC)
+	if v.True == 0 || v.False == 0 {
+		need(w.AUROC == 0, "AUROC not known yet, %.2f wanted", w.AUROC)
+	} else {
+		need(v.AUROC >= w.AUROC, "AUROC %.2f, %.2f wanted", v.AUROC, w.AUROC)
+	}
 	v.Passed = len(v.Wanting) == 0
 }

@@ -10,7 +10,7 @@ export function Calibration({ trained, here }: { trained: Bin[]; here: Bin[] }) 
   const name = [t.trained, t.here]
   return (
     <figure className={css.chart}>
-      <svg viewBox={`-46 -8 ${size + 60} ${size + 50}`} role="img" aria-label={t.calibrationText}>
+      <svg viewBox={`-46 -8 ${size + 70} ${size + 50}`} role="img" aria-label={t.calibrationText}>
         {[0, 0.25, 0.5, 0.75, 1].map((f) => (
           <g key={f}>
             <line className={css.grid} x1={0} x2={size} y1={size * (1 - f)} y2={size * (1 - f)} />
