@@ -135,7 +135,7 @@ type Due struct {
 // AlarmStep is one durable transition of an alarm.
 type AlarmStep struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"`           // raised, demoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved
+	What string    `json:"what"`           // raised, demoted, promoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved
 	Who  string    `json:"who,omitempty"`  // display name of person or team
 	Text string    `json:"text,omitempty"` // reason, note or action
 }

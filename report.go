@@ -12,6 +12,9 @@ type Report struct {
 	Events    []Event
 }
 
+// ProtocolDerived is the protocol of reports that the house made from a device's waveforms.
+const ProtocolDerived = "derived"
+
 // Empty reports whether the report carries nothing.
 func (r *Report) Empty() bool {
 	return len(r.Samples) == 0 && len(r.Waveforms) == 0 && len(r.Events) == 0

@@ -14,37 +14,59 @@ import (
 //go:embed rules/*.yaml scores/*.yaml chains/*.yaml
 var watch embed.FS
 
-// Rule is one condition worth an alarm, as written in rules/*.yaml.
+//go:embed ruletests/*.yaml
+var ruleTests embed.FS
+
+// Rule is one condition worth an alarm, as written in rules/*.yaml. docs/reference/rules.md says what each key means.
 type Rule struct {
 	Key      string           `yaml:"key"`
-	Version  string           `yaml:"version"`
-	Kind     string           `yaml:"kind"`  // limit, score, no-data, lead-off, quality
+	Version  string           `yaml:"version,omitempty"`
+	Kind     string           `yaml:"kind"`  // limit, score, condition, no-data, lead-off, quality
 	Title    string           `yaml:"title"` // "MAP low"
-	Sentence string           `yaml:"sentence"`
-	Metrics  []vigil.Metric   `yaml:"metrics"` // in order of trust: the first that is live speaks
-	Side     string           `yaml:"side"`    // low or high: which side of the limit alarms
-	Extreme  bool             `yaml:"extreme"` // a second, more urgent limit; not moved inwards by personal limits
-	Class    vigil.AlarmClass `yaml:"class"`
+	Sentence string           `yaml:"sentence,omitempty"`
+	Metrics  []vigil.Metric   `yaml:"metrics,omitempty"` // in order of trust: the first that is live speaks
+	Side     string           `yaml:"side,omitempty"`    // low or high: which side of the limit alarms
+	Extreme  bool             `yaml:"extreme,omitempty"` // a second, more urgent limit; not moved inwards by personal limits
+	When     string           `yaml:"when,omitempty"`    // kind condition: an expression in CEL
+	Class    vigil.AlarmClass `yaml:"class,omitempty"`
 	Priority vigil.Priority   `yaml:"priority"`
-	Chain    string           `yaml:"chain"`
-	Latching bool             `yaml:"latching"`
-	Delay    time.Duration    `yaml:"delay"` // how long the condition must hold
+	Chain    string           `yaml:"chain,omitempty"`
+	Latching bool             `yaml:"latching,omitempty"`
+	Delay    time.Duration    `yaml:"delay,omitempty"` // how long the condition must hold
 	// Delays overrides Delay for one metric: a cuff speaks at once, an arterial line after ten seconds.
-	Delays map[vigil.Metric]time.Duration `yaml:"delays"`
-	Clear  Clear                          `yaml:"clear"`
-	Limits map[string]float64             `yaml:"limits"` // by age group; an absent group is not watched by this rule
-	Score  string                         `yaml:"score"`  // kind score: key of the table
+	Delays map[vigil.Metric]time.Duration `yaml:"delays,omitempty"`
+	Clear  Clear                          `yaml:"clear,omitempty"`
+	Limits map[string]float64             `yaml:"limits,omitempty"` // by age group; an absent group is not watched by this rule
+	Score  string                         `yaml:"score,omitempty"`  // kind score: key of the table
 	// AtLeast is the total from which a rule of kind score alarms.
-	AtLeast int `yaml:"at_least"`
+	AtLeast int `yaml:"at_least,omitempty"`
 	// CoveredBy names rules whose open alarm already speaks for this one: while one is open, this one stays silent.
-	CoveredBy []string `yaml:"covered_by"`
-	Source    string   `yaml:"source"` // where the numbers come from
+	CoveredBy []string        `yaml:"covered_by,omitempty"`
+	Scope     Scope           `yaml:"scope,omitempty"`
+	Schedule  Schedule        `yaml:"schedule,omitempty"`
+	Flags     map[string]bool `yaml:"flags,omitempty"`  // flags the subject must have (true) or must not have (false)
+	Source    string          `yaml:"source,omitempty"` // where the numbers come from
 }
 
-// Clear says when a condition is over: Hysteresis beyond the limit, held for Hold.
+// Clear says when a condition is over: Hysteresis beyond the limit, or When true, held for Hold.
 type Clear struct {
-	Hold       time.Duration `yaml:"hold"`
-	Hysteresis float64       `yaml:"hysteresis"`
+	Hold       time.Duration `yaml:"hold,omitempty"`
+	Hysteresis float64       `yaml:"hysteresis,omitempty"`
+	When       string        `yaml:"when,omitempty"` // kind condition: an expression in CEL; without it the end of Rule.When is the end
+}
+
+// Scope is for whom a rule watches; an empty list means everybody.
+type Scope struct {
+	Patients   []string `yaml:"patients,omitempty"` // record ids
+	Units      []string `yaml:"units,omitempty"`    // ids of care units
+	AgeGroups  []string `yaml:"age_groups,omitempty"`
+	Programmes []string `yaml:"programmes,omitempty"`
+}
+
+// Schedule is when a rule watches, in the hospital's time zone; empty means always.
+type Schedule struct {
+	Hours string   `yaml:"hours,omitempty"` // "22-06": from 22:00 up to 06:00
+	Days  []string `yaml:"days,omitempty"`  // mon, tue, …: the day on which the hours begin
 }
 
 // ScoreTable is one early-warning score as published.

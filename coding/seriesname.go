@@ -13,7 +13,7 @@ type Label struct{ Name, Value string }
 var seriesUnits = map[string]string{
 	"/min": "per_minute", "%": "percent", "Cel": "celsius", "mm[Hg]": "mmhg", "mg/dL": "mg_per_dl", "kg": "kilograms", "dB[mW]": "dbm",
 	"L/min": "liters_per_minute", "mL/h": "ml_per_hour", "mL": "ml", "deg": "degrees", "[ppm]": "ppm", "Pa": "pascals", "Ohm": "ohms",
-	"ms": "milliseconds", "mmol/L": "mmol_per_l", "V": "volts", "mV": "millivolts", "1": "", "{steps}": "", "{puff}": "",
+	"s": "seconds", "mm[Hg]/h": "mmhg_per_hour", "ms": "milliseconds", "mmol/L": "mmol_per_l", "V": "volts", "mV": "millivolts", "1": "", "{steps}": "", "{puff}": "",
 }
 
 // SeriesName returns the Prometheus metric name of a metric: "vigil_", its key with underscores, and its unit as a

@@ -8,6 +8,7 @@ want promtool prometheus
 want victoria-metrics victoria-metrics
 want strace strace
 want fusermount3 fuse3
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need+=(postgresql)
 [ ${#need[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "tests that need ${need[*]} will skip: install with apt-get install ${need[*]}" >&2

@@ -9,12 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/server"
@@ -106,7 +104,7 @@ type setupTokenCmd struct {
 // Run implements the command.
 func (c *setupTokenCmd) Run(ctx context.Context, cfg server.Config) error {
 	c.apply(&cfg)
-	db, err := sqlite.Open(filepath.Join(cfg.Data, "records.db"))
+	db, err := cfg.OpenRecords(ctx)
 	if err != nil {
 		return err
 	}

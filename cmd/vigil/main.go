@@ -32,6 +32,7 @@ type program struct {
 	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
 	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
+	Rule      ruleCmd      `cmd:"" help:"Alarm rules: test, list, show, propose, approve, shadow, enable, retire, rollback, replay."`
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
 	Model     modelCmd     `cmd:"" help:"Trained models: list, show, validate."`
@@ -39,6 +40,7 @@ type program struct {
 	Backup    backupCmd    `cmd:"" help:"Make a backup, while Vigil runs or of a stopped one."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory out of a backup."`
 	Verify    verifyCmd    `cmd:"" help:"Read a backup, a data directory or a running Vigil from end to end and say whether it is whole."`
+	Migrate   migrateCmd   `cmd:"" help:"Copy all records of a stopped Vigil to PostgreSQL, or back to a data directory."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: ingest, alarm, start."`
 }
 

@@ -15,17 +15,21 @@ import (
 
 // doorFlags are the addresses that every running command shares; a flag wins over the file.
 type doorFlags struct {
-	Data  string  `help:"Data directory." placeholder:"DIR" env:"VIGIL_DATA_DIR"`
-	HTTP  *string `help:"Address of plain HTTP, empty for none." placeholder:"ADDR" env:"VIGIL_HTTP"`
-	HTTPS *string `help:"Address of HTTPS, empty for none." placeholder:"ADDR" env:"VIGIL_HTTPS"`
-	MQTT  *string `help:"Address of plain MQTT, empty for none." placeholder:"ADDR" env:"VIGIL_MQTT"`
-	MQTTS *string `help:"Address of MQTT over TLS, empty for none." placeholder:"ADDR" env:"VIGIL_MQTTS"`
-	TURN  *string `help:"Address of the video relay, empty for none." placeholder:"ADDR" env:"VIGIL_TURN"`
+	Data    string  `help:"Data directory." placeholder:"DIR" env:"VIGIL_DATA_DIR"`
+	Records string  `help:"PostgreSQL database for the records, postgres://user@host/database; without it they are in the data directory." placeholder:"URL" env:"VIGIL_RECORDS"`
+	HTTP    *string `help:"Address of plain HTTP, empty for none." placeholder:"ADDR" env:"VIGIL_HTTP"`
+	HTTPS   *string `help:"Address of HTTPS, empty for none." placeholder:"ADDR" env:"VIGIL_HTTPS"`
+	MQTT    *string `help:"Address of plain MQTT, empty for none." placeholder:"ADDR" env:"VIGIL_MQTT"`
+	MQTTS   *string `help:"Address of MQTT over TLS, empty for none." placeholder:"ADDR" env:"VIGIL_MQTTS"`
+	TURN    *string `help:"Address of the video relay, empty for none." placeholder:"ADDR" env:"VIGIL_TURN"`
 }
 
 func (f doorFlags) apply(cfg *server.Config) {
 	if f.Data != "" {
 		cfg.Data = f.Data
+	}
+	if f.Records != "" {
+		cfg.Records = f.Records
 	}
 	for from, to := range map[*string]*string{f.HTTP: &cfg.HTTP, f.HTTPS: &cfg.HTTPS, f.MQTT: &cfg.MQTT, f.MQTTS: &cfg.MQTTS, f.TURN: &cfg.TURN} {
 		if from != nil {

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
+	"github.com/vigil-health/vigil/internal/server"
 )
 
 // tokenCmd manages the API tokens of programs.
@@ -26,11 +26,11 @@ type tokenCmd struct {
 // tokenFlags say whose tokens: of a running Vigil, by an administrator's sign-in, or of a data directory on this machine.
 type tokenFlags struct {
 	remoteFlags `embed:""`
-	Data        string `help:"Data directory on this machine, its Vigil running or not: then nobody signs in." placeholder:"DIR" env:"VIGIL_DATA_DIR"`
+	Data        string `help:"Data directory on this machine, its Vigil running or not (stopped when the records are on PostgreSQL): then nobody signs in." placeholder:"DIR" env:"VIGIL_DATA_DIR"`
 }
 
 // manage calls local with the accounts of the data directory when one is named, else remote as an administrator.
-func (f tokenFlags) manage(ctx context.Context, local func(ctx context.Context, a *access.Accounts) error, remote func(r *remote) error) (err error) {
+func (f tokenFlags) manage(ctx context.Context, cfg server.Config, local func(ctx context.Context, a *access.Accounts) error, remote func(r *remote) error) (err error) {
 	if f.Data == "" {
 		r, err := f.open(ctx, "admin")
 		if err != nil {
@@ -38,11 +38,11 @@ func (f tokenFlags) manage(ctx context.Context, local func(ctx context.Context, 
 		}
 		return remote(r)
 	}
-	path := filepath.Join(f.Data, "records.db")
-	if _, err := os.Stat(path); err != nil {
+	cfg.Data = f.Data
+	if _, err := os.Stat(filepath.Join(f.Data, "records.db")); err != nil && cfg.Records == "" {
 		return vigil.Errorf(vigil.Invalid, "user.token", "%s is no data directory of Vigil: %w", f.Data, err)
 	}
-	db, err := sqlite.Open(path)
+	db, err := cfg.OpenRecords(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ type tokenCreateCmd struct {
 }
 
 // Run implements the command. The token alone goes to the standard output.
-func (c *tokenCreateCmd) Run(ctx context.Context) error {
+func (c *tokenCreateCmd) Run(ctx context.Context, cfg server.Config) error {
 	var made struct {
 		access.Token
 		Text string `json:"token"`
 	}
-	err := c.manage(ctx, func(ctx context.Context, a *access.Accounts) (err error) {
+	err := c.manage(ctx, cfg, func(ctx context.Context, a *access.Accounts) (err error) {
 		made.Text, made.Token, err = a.CreateToken(ctx, c.Name, access.Role(c.Role), time.Now().Add(time.Duration(min(c.Days, 10_000))*24*time.Hour))
 		return err
 	}, func(r *remote) error {
@@ -84,9 +84,9 @@ type tokenListCmd struct {
 }
 
 // Run implements the command.
-func (c *tokenListCmd) Run(ctx context.Context) error {
+func (c *tokenListCmd) Run(ctx context.Context, cfg server.Config) error {
 	var list []access.Token
-	err := c.manage(ctx, func(ctx context.Context, a *access.Accounts) (err error) {
+	err := c.manage(ctx, cfg, func(ctx context.Context, a *access.Accounts) (err error) {
 		list, err = a.Tokens(ctx)
 		return err
 	}, func(r *remote) error { return r.call(ctx, "GET", "/api/tokens", nil, &list) })
@@ -106,7 +106,7 @@ type tokenRevokeCmd struct {
 }
 
 // Run implements the command.
-func (c *tokenRevokeCmd) Run(ctx context.Context) error {
-	return c.manage(ctx, func(ctx context.Context, a *access.Accounts) error { return a.RevokeToken(ctx, c.ID) },
+func (c *tokenRevokeCmd) Run(ctx context.Context, cfg server.Config) error {
+	return c.manage(ctx, cfg, func(ctx context.Context, a *access.Accounts) error { return a.RevokeToken(ctx, c.ID) },
 		func(r *remote) error { return r.call(ctx, "DELETE", "/api/tokens/"+url.PathEscape(c.ID), nil, nil) })
 }

@@ -72,9 +72,11 @@ func TestEveryParameterHasAPath(t *testing.T) {
 			n++
 			p.Values(fhir.New(typ, "x"))
 		}
-		for _, name := range fhir.CompartmentParams(typ) {
-			if p, ok := fhir.SearchParam(typ, name); !ok || p.Kind != fhir.ParamReference {
-				t.Errorf("%s.%s puts into a compartment but is no reference parameter", typ, name)
+		for _, owner := range fhir.CompartmentOwners() {
+			for _, name := range fhir.CompartmentOf(owner, typ) {
+				if p, ok := fhir.SearchParam(typ, name); !ok || p.Kind != fhir.ParamReference {
+					t.Errorf("%s.%s puts into a compartment of %s but is no reference parameter", typ, name, owner)
+				}
 			}
 		}
 	}

@@ -134,7 +134,7 @@ func SearchParam(typ, name string) (*Param, bool) {
 func SearchParams(typ string) []*Param { return tables().sorted[typ] }
 
 // CompartmentParams returns the reference parameters that put a resource of the type into a Patient's compartment.
-func CompartmentParams(typ string) []string { return tables().compartments[typ] }
+func CompartmentParams(typ string) []string { return CompartmentOf("Patient", typ) }
 
 func load(zipped []byte) *definitions {
 	d := &definitions{types: map[string]*structure{}, params: map[string]map[string]*Param{}, sorted: map[string][]*Param{}, compartments: map[string][]string{}, sets: map[string]*ValueSet{}}
@@ -173,6 +173,8 @@ func load(zipped []byte) *definitions {
 			d.sets[f[1]] = newValueSet(f[1], f[2:])
 		}
 	}
+	d.put(&Param{Type: "Resource", Name: ParamNarrative, Kind: ParamString, extract: narrative})
+	d.put(&Param{Type: "Resource", Name: ParamContent, Kind: ParamString, extract: func(Resource, Found) {}})
 	slices.Sort(d.resources)
 	d.sortParams()
 	d.link()

@@ -17,7 +17,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/archive"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/backup"
@@ -31,7 +31,7 @@ import (
 // The records are copied first: what they speak of is then in the telemetry, which is of a later moment (docs/adr/022).
 type Backups struct {
 	cfg       Config
-	db        *sqlite.DB
+	db        *relational.DB
 	logStore  telemetry.Log
 	series    *pebble.Series
 	telemetry *telemetry.Store
@@ -51,7 +51,7 @@ func newBackups(cfg Config, e *Engines) *Backups {
 // OpenStopped opens the stores of a data directory of which no Vigil runs, to back them up. It returns Conflict when one
 // runs and NotFound when the directory is none of Vigil's.
 func OpenStopped(ctx context.Context, cfg Config, log *slog.Logger) (b *Backups, done func() error, err error) {
-	if _, err := os.Stat(cfg.path("records.db")); err != nil {
+	if err := cfg.used(); err != nil {
 		return nil, nil, vigil.Errorf(vigil.NotFound, "backup.open", "%s is no data directory of Vigil: %w", cfg.Data, err)
 	}
 	unlock, err := cfg.prepare()
@@ -227,7 +227,7 @@ func copyFile(from, to string) (err error) {
 // inspect reads the stores in the directory from end to end and says what they hold. The stores are opened on links and
 // copies beside it, so that the files stay as they are.
 func inspect(ctx context.Context, dir string, at time.Time) (out backup.Content, err error) {
-	if out.Records, err = sqlite.Inspect(ctx, filepath.Join(dir, "records.db")); err != nil {
+	if out.Records, err = relational.Inspect(ctx, filepath.Join(dir, "records.db")); err != nil {
 		return out, err
 	}
 	check := strings.TrimRight(dir, "/") + ".check"

@@ -23,6 +23,10 @@ type Config struct {
 	Data string `yaml:"data"` // one directory for everything
 	Site string `yaml:"site"` // name of the hospital
 
+	// Records is where records, accounts, alarms and the audit trail are kept: postgres://user:password@host/database, or ""
+	// for a SQLite file in the data directory.
+	Records string `yaml:"records"`
+
 	HTTP  string `yaml:"http"`  // plain HTTP, loopback; "" is off
 	HTTPS string `yaml:"https"` // HTTPS with the own authority; "" is off
 	MQTT  string `yaml:"mqtt"`  // plain MQTT, loopback; "" is off

@@ -16,7 +16,7 @@ import (
 	"github.com/vigil-health/vigil/internal/api/socketapi"
 	"github.com/vigil-health/vigil/internal/driver/jetstream"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/appraise"
@@ -30,13 +30,15 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
+	"github.com/vigil-health/vigil/internal/engine/signal"
 	"github.com/vigil-health/vigil/internal/engine/subscription"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
+	"github.com/vigil-health/vigil/internal/engine/trend"
 )
 
 // Engines is what the house does, on its embedded stores.
 type Engines struct {
-	db        *sqlite.DB
+	db        *relational.DB
 	log       telemetry.Log
 	series    *pebble.Series
 	logger    *slog.Logger
@@ -48,6 +50,10 @@ type Engines struct {
 	Telemetry *telemetry.Store
 	Desk      *alarm.Desk
 	Rules     *rule.Engine
+	Signals   *signal.Deriver
+	Trends    *trend.Watcher
+	Rulebook  *rule.Rulebook
+	Replays   *rule.Replays
 	Post      *notify.Post
 	App       *notify.App
 	Consults  *consult.Desk
@@ -56,7 +62,7 @@ type Engines struct {
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
-	limits    *sqlite.Limits
+	limits    *relational.Limits
 	mail      notify.Channel // nil without a mail server
 	Outlets   []outlet
 
@@ -97,7 +103,7 @@ func (e *Engines) openStores(ctx context.Context, cfg Config) (err error) {
 	if err := errors.Join(cfg.mustBeWhole(), cfg.sweep()); err != nil {
 		return err
 	}
-	if e.db, err = sqlite.Open(cfg.path("records.db")); err != nil {
+	if e.db, err = cfg.openRecords(ctx); err != nil {
 		return err
 	}
 	if reason := e.db.Health().Reason; reason != "" {
@@ -191,14 +197,6 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	rules, err := catalog.Rules()
-	if err != nil {
-		return err
-	}
-	scores, err := catalog.Scores()
-	if err != nil {
-		return err
-	}
 	if err := e.openPost(cfg); err != nil {
 		return err
 	}
@@ -214,11 +212,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err := e.openModels(ctx); err != nil {
 		return err
 	}
-	e.limits = e.db.Limits()
-	e.Rules, err = rule.New(rule.Config{
-		Rules: rules, Scores: scores, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval, Review: e.review,
-	})
-	if err != nil {
+	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
+	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
+	if err := e.openRules(ctx, chains); err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
 	e.Census.OnChange(func(_, patient string) {
@@ -244,7 +240,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// catchUp is how far back from the newest report rules read the log again after a restart: longer than any delay. It is
+// catchUp is how far back from the newest report rules read the log again after a restart, or longer when a rule waits
+// longer. It is
 // counted from that report, not from now: after a long outage what was acknowledged last is judged all the same.
 const catchUp = 10 * time.Minute
 
@@ -263,11 +260,18 @@ func (e *Engines) start(ctx context.Context) error {
 		return err
 	}
 	e.Rules.Restore(open)
+	if err := e.restoreShadows(ctx); err != nil {
+		return err
+	}
 	newest, err := e.Telemetry.Newest(ctx)
 	if err != nil {
 		return fmt.Errorf("read the end of the log: %w", err)
 	}
-	since, judged, err := e.Backups.judgeAgain(newest.Add(-catchUp))
+	err = e.Signals.CatchUp(func(fn func(*vigil.Report) error) error { return e.Telemetry.Recent(ctx, newest.Add(-catchUp), fn) })
+	if err != nil {
+		return fmt.Errorf("read the waveforms again: %w", err)
+	}
+	since, judged, err := e.Backups.judgeAgain(newest.Add(-max(catchUp, e.Rules.Longest()+time.Minute)))
 	if err != nil {
 		return err
 	}
@@ -297,6 +301,8 @@ func (e *Engines) start(ctx context.Context) error {
 		}
 	})
 	e.Telemetry.Consume("rules", e.Rules.Observe)
+	e.Telemetry.Consume("signal", e.Signals.Observe)
+	e.Telemetry.Consume("trend", e.Trends.Observe)
 	e.Telemetry.Start(context.WithoutCancel(ctx)) // ended by close, after everything that feeds it
 	return nil
 }
@@ -317,10 +323,14 @@ func (e *Engines) parts() []part {
 		{"ingest", e.Ingest.Run},
 		{"gate", e.Gate.Run},
 		{"quotas", e.watchQuotas},
+		{"signal", e.Signals.Run},
+		{"trend", func(ctx context.Context) error { return e.Trends.Run(access.AsSystem(ctx, "trend")) }},
+		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
 		{"models", e.Models.Run},
+		{"replays", e.Replays.Run},
 		{"subscriptions", func(ctx context.Context) error {
 			defer e.Socket.Close()
 			return e.Subscriptions.Run(ctx)

@@ -10,7 +10,6 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
 	"github.com/vigil-health/vigil/internal/driver/remotewrite"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 )
 
 // Finding is one thing that the examination looked at, in plain words with its mend.
@@ -64,15 +63,9 @@ func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	} else {
 		add("retention", true, "telemetry is kept, unless an administrator decided otherwise: %s", policy)
 	}
-	db, err := sqlite.Open(cfg.path("records.db"))
-	if err != nil {
-		add("records", false, "the record store cannot be opened: %v. Restore records.db from a backup, or move it away to start anew", err)
-	} else {
-		ok, text := examineRecords(db)
-		add("records", ok, "%s", text)
-		db.Close()
-	}
-	ok, text := examineLog(ctx, cfg)
+	ok, text := examineRecords(ctx, cfg)
+	add("records", ok, "%s", text)
+	ok, text = examineLog(ctx, cfg)
 	add("log", ok, "%s", text)
 	series, err := pebble.OpenSeries(cfg.path("series"), pebble.Options{})
 	if err != nil {
@@ -94,17 +87,17 @@ func filesFinding(most uint64) string {
 	return fmt.Sprintf("only %d files may be open, and every connection is one: with more than about %d devices the rest cannot connect. Set LimitNOFILE=65536 in the systemd unit, or ulimit -Hn", most, max(int(most)-512, 0))
 }
 
-// examineRecords reads every page of the record store: SQLite checks its trees, the store its seals.
-func examineRecords(db *sqlite.DB) (ok bool, text string) {
-	var answer string
-	err := db.Read().QueryRowContext(context.Background(), "PRAGMA quick_check").Scan(&answer)
-	if reason := db.Health().Reason; reason != "" {
-		return false, reason
+// examineRecords opens the record store and has it look at itself.
+func examineRecords(ctx context.Context, cfg Config) (ok bool, text string) {
+	db, err := cfg.OpenRecords(ctx)
+	switch {
+	case err == nil:
+		defer db.Close()
+		return db.Examine(ctx)
+	case cfg.Records != "":
+		return false, vigil.Message(err)
 	}
-	if err != nil {
-		return false, fmt.Sprintf("the record store cannot be read: %v", err)
-	}
-	return answer == "ok", fmt.Sprintf("every page of the record store is as it was written; quick check says %q", answer)
+	return false, fmt.Sprintf("the record store cannot be opened: %v. Restore records.db from a backup, or move it away to start anew", err)
 }
 
 // examineBackups says how old the newest of the configured backups is.

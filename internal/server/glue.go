@@ -28,15 +28,21 @@ type profiles struct{ e *Engines }
 func (p profiles) LimitsFor(ctx context.Context, s vigil.Subject) (rule.Profile, error) {
 	out := rule.Profile{AgeGroup: rule.Adult, Unit: p.e.Census.UnitOf(s), Flags: map[string]bool{}}
 	if pat, ok := p.e.Census.Patient(s.ID()); ok && s.IsPatient() {
-		out.AgeGroup = rule.AgeGroup(pat.Birth, time.Now())
+		out.AgeGroup, out.Birth, out.Programmes = rule.AgeGroup(pat.Birth, time.Now()), pat.Birth, map[string]bool{}
 		for _, f := range pat.Flags {
 			out.Flags[f.Kind] = true
+			if key, ok := strings.CutPrefix(f.Kind, programmeFlag); ok {
+				out.Programmes[key] = true
+			}
 		}
 		if b, ok := p.e.Census.Bed(pat.Bed); ok && b.State == census.Standby {
 			out.Flags[rule.Standby] = true
 		}
 	}
 	var err error
+	if out.Surgery, err = p.e.operatedOn(ctx, s); err != nil {
+		return out, err
+	}
 	out.Personal, err = p.e.limits.GetLimits(ctx, s)
 	return out, err
 }

@@ -55,8 +55,9 @@ func (e *Engines) watched() []appraise.Person {
 // youngestScored is the age under which no patient was among those the deterioration model was trained on.
 const youngestScored = 14
 
-// review is what sees an alarm before the desk does.
+// review is what sees an alarm before the desk does: the quality of its signal, then the model of false alarms.
 func (e *Engines) review(ctx context.Context, a *vigil.Alarm) {
+	e.Signals.Review(ctx, a)
 	e.Models.Review(ctx, a)
 	e.Models.Explain(a)
 }

@@ -30,7 +30,13 @@ import (
 // start runs a server on dir until stop, which frees everything.
 func start(t *testing.T, dir string) (s *server.Server, stop func()) {
 	t.Helper()
-	s, err := server.Open(t.Context(), server.Config{Data: dir, HTTP: "127.0.0.1:0", MQTT: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	return startWith(t, server.Config{Data: dir})
+}
+
+func startWith(t *testing.T, cfg server.Config) (s *server.Server, stop func()) {
+	t.Helper()
+	cfg.HTTP, cfg.MQTT = "127.0.0.1:0", "127.0.0.1:0"
+	s, err := server.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +148,9 @@ func waiting(t *testing.T, s *server.Server) (out string) {
 	return out
 }
 
-func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	known := goleak.IgnoreCurrent()
-	s, stop := start(t, dir)
+// live has a house see patients, alarms, limits, a consult and what it cannot use, and returns its state.
+func live(t *testing.T, s *server.Server) (before state) {
+	t.Helper()
 	h, err := sim.LoadHospital()
 	if err != nil {
 		t.Fatal(err)
@@ -177,18 +182,29 @@ func TestRestart(t *testing.T) {
 	if _, err := s.Engines.Consults.Say(ctx, co.ID, consult.KindMessage, "How are you?"); err != nil {
 		t.Fatal(err)
 	}
-	var before state
 	until(t, "the alarm and the score", func() bool {
 		before = stateOf(t, s)
 		return len(before.Alarms) > 0 && before.NEWS2 > 0
 	})
-	if _, err := server.Open(t.Context(), server.Config{Data: dir}, slog.New(slog.DiscardHandler)); vigil.KindOf(err) != vigil.Conflict {
+	return stateOf(t, s)
+}
+
+func TestRestart(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) { examineRestart(t, server.Config{Data: t.TempDir()}) })
+	t.Run("PostgreSQL", func(t *testing.T) { examineRestart(t, server.Config{Data: t.TempDir(), Records: postgres.Database(t)}) })
+}
+
+func examineRestart(t *testing.T, cfg server.Config) {
+	known := goleak.IgnoreCurrent()
+	ctx := access.AsSystem(t.Context(), "test")
+	s, stop := startWith(t, cfg)
+	before := live(t, s)
+	if _, err := server.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); vigil.KindOf(err) != vigil.Conflict {
 		t.Errorf("a second server on the same directory: %v", err)
 	}
-	before = stateOf(t, s)
 	stop()
 
-	s, stop = start(t, dir)
+	s, stop = startWith(t, cfg)
 	if diff := cmp.Diff(before, stateOf(t, s)); diff != "" {
 		t.Errorf("the restart changed: %s", diff)
 	}

@@ -189,7 +189,7 @@ func VerifyArchive(ctx context.Context, r io.Reader, tmp string, progress func(d
 // VerifyStopped reads a data directory of which no Vigil runs from end to end, without changing it. After a restore it is
 // compared with what the backup said it holds, until the first start. It returns Conflict when a Vigil runs.
 func VerifyStopped(ctx context.Context, cfg Config) (out Verification, err error) {
-	if _, err := os.Stat(cfg.path("records.db")); err != nil {
+	if err := cfg.used(); err != nil {
 		return out, vigil.Errorf(vigil.NotFound, "backup.verify", "%s is no data directory of Vigil: %w", cfg.Data, err)
 	}
 	unlock, err := cfg.prepare()
@@ -212,7 +212,10 @@ func VerifyStopped(ctx context.Context, cfg Config) (out Verification, err error
 		return out, vigil.Errorf(vigil.Unavailable, "backup.verify", "the data directory cannot be written: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, name := range []string{"records.db", "records.db-wal", "log", "series"} {
+	if err := cfg.copyRecords(ctx, dir); err != nil {
+		return out, err
+	}
+	for _, name := range []string{"log", "series"} {
 		err := copyTree(cfg.path(name), filepath.Join(dir, name), func(name string) bool { return filepath.Ext(name) == ".sst" })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return out, err
@@ -224,4 +227,22 @@ func VerifyStopped(ctx context.Context, cfg Config) (out Verification, err error
 	}
 	got, err := inspect(ctx, dir, at)
 	return verification(got, want), err
+}
+
+// copyRecords copies the record store of a Vigil that does not run into a directory, as a SQLite file.
+func (c Config) copyRecords(ctx context.Context, dir string) error {
+	if c.Records != "" {
+		db, err := c.OpenRecords(ctx)
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Snapshot(ctx, filepath.Join(dir, "records.db")), db.Close())
+	}
+	for _, name := range []string{"records.db", "records.db-wal"} {
+		err := copyFile(c.path(name), filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,7 +40,7 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out := play(t, story); out.skipped != "" {
+			if out := play(t, story, ""); out.skipped != "" {
 				t.Skip(out.skipped)
 			}
 		})
@@ -61,7 +61,7 @@ func TestStoryNotices(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out := tell(t, story); out.failed != 1 || out.err != nil {
+			if out := tell(t, story, ""); out.failed != 1 || out.err != nil {
 				t.Errorf("%d failed, %v", out.failed, out.err)
 			}
 		})
@@ -76,16 +76,17 @@ type outcome struct {
 }
 
 // play tells the story and fails the test with the whole course when something expected did not happen.
-func play(t *testing.T, story *sim.Story) outcome {
+func play(t *testing.T, story *sim.Story, records string) outcome {
 	t.Helper()
-	out := tell(t, story)
+	out := tell(t, story, records)
 	if out.failed > 0 || out.err != nil {
 		t.Errorf("%d expectations failed, %v\n%s", out.failed, out.err, strings.Join(out.lines, "\n"))
 	}
 	return out
 }
 
-func tell(t *testing.T, story *sim.Story) (out outcome) {
+// tell tells the story to a Vigil that keeps its records in the place, in its directory when that is "".
+func tell(t *testing.T, story *sim.Story, records string) (out outcome) {
 	t.Helper()
 	dir := t.TempDir()
 	h, err := sim.LoadHospital()
@@ -99,7 +100,7 @@ func tell(t *testing.T, story *sim.Story) (out outcome) {
 		time.Sleep(until(t, time.Now(), story.Begins))
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		s, err := server.Open(ctx, server.Config{Data: dir, Site: h.Site, Demo: true}, slog.New(slog.DiscardHandler))
+		s, err := server.Open(ctx, server.Config{Data: dir, Records: records, Site: h.Site, Demo: true}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

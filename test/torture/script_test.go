@@ -16,7 +16,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/audit"
@@ -42,7 +42,7 @@ func scriptNow() time.Time { return began.Add(12 * time.Hour) }
 
 // stores are all stores of a data directory, as the program opens them.
 type stores struct {
-	db        *sqlite.DB
+	db        *relational.DB
 	log       *pebble.Log
 	series    *pebble.Series
 	telemetry *telemetry.Store
@@ -57,7 +57,7 @@ func openStores(dir string, tune func(*telemetry.Config)) (s *stores, err error)
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.db, err = sqlite.Open(filepath.Join(dir, "records.db")); err != nil {
+	if s.db, err = relational.OpenSQLite(filepath.Join(dir, "records.db")); err != nil {
 		return s, err
 	}
 	if s.log, err = pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{MemTable: 1 << 20}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vigil-health/vigil/internal/fhir"
@@ -24,7 +25,7 @@ func (d *door) capability(r *http.Request) fhir.Resource {
 		"resource":    rest,
 		"interaction": interactions("transaction", "batch", "history-system", "search-system"),
 		"searchParam": searchParams(fhir.SearchParams("Resource")),
-		"compartment": []string{"http://hl7.org/fhir/CompartmentDefinition/patient"},
+		"compartment": compartments(),
 	}
 	if ops := operationsOn(onSystem, ""); len(ops) > 0 {
 		server["operation"] = ops
@@ -35,6 +36,13 @@ func (d *door) capability(r *http.Request) fhir.Resource {
 		With("software", fhir.Resource{"name": "Vigil", "version": orUnknown(d.cfg.Version)}).
 		With("implementation", fhir.Resource{"description": "Vigil: records, and vitals from telemetry as Observations", "url": d.cfg.Base(r)}).
 		With("rest", []fhir.Resource{server})
+}
+
+func compartments() (out []string) {
+	for _, owner := range fhir.CompartmentOwners() {
+		out = append(out, "http://hl7.org/fhir/CompartmentDefinition/"+strings.ToLower(owner))
+	}
+	return out
 }
 
 // operationsOn lists the operations of a type, or with no type those of the system.

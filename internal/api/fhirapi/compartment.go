@@ -12,7 +12,8 @@ import (
 	"github.com/vigil-health/vigil/internal/fhir"
 )
 
-// compartment searches within a patient's compartment: Patient/id/Type?… and Patient/id/*?…
+// compartment searches within a compartment: Patient/id/Type?… and Patient/id/*?…, and so for encounters, devices,
+// practitioners and related persons.
 func (d *door) compartment(r *http.Request, owner, id string, rest []string) (answer, error) {
 	params := r.URL.Query()
 	post := len(rest) == 2 && rest[1] == "_search" && r.Method == http.MethodPost
@@ -25,19 +26,51 @@ func (d *door) compartment(r *http.Request, owner, id string, rest []string) (an
 			return answer{}, err
 		}
 	}
-	if owner != "Patient" {
-		return answer{}, httpError{http.StatusNotFound, "not-supported", "there is no compartment " + quote(owner) + ": only patients' compartments can be searched"}
+	if !fhir.HasCompartment(owner) {
+		return answer{}, httpError{http.StatusNotFound, "not-supported", "there is no compartment " + quote(owner) + ": there are those of " + strings.Join(fhir.CompartmentOwners(), ", ")}
 	}
 	if _, err := d.cfg.Records.Read(r.Context(), owner, id); err != nil {
 		return answer{}, err
 	}
-	if rest[0] == "*" {
-		return d.searchTypes(r, params, id)
+	typ := rest[0]
+	if typ == "*" {
+		return d.searchTypes(r, params, within{owner, id})
 	}
-	if !fhir.KnownType(rest[0]) || len(fhir.CompartmentParams(rest[0])) == 0 && rest[0] != "Patient" {
-		return answer{}, httpError{http.StatusNotFound, "not-supported", quote(rest[0]) + " is in no patient's compartment"}
+	if !fhir.KnownType(typ) || !(within{owner, id}).may(typ) {
+		return answer{}, httpError{http.StatusNotFound, "not-supported", quote(typ) + " is in no compartment of " + owner}
 	}
-	return d.searchIn(r, rest[0], params, id)
+	if owner == "Patient" {
+		return d.searchIn(r, typ, params, id)
+	}
+	return d.searchTypes(r, params, within{owner, id}, typ)
+}
+
+// within is a compartment; the zero value is none.
+type within struct{ owner, id string }
+
+// may reports whether a resource of the type can be in the compartment.
+func (w within) may(typ string) bool {
+	return w.owner == "" || typ == w.owner && w.owner == "Patient" || len(fhir.CompartmentOf(w.owner, typ)) > 0
+}
+
+// patient returns the patient whose compartment it is, "" for any other: the store knows those of patients by itself.
+func (w within) patient() string {
+	if w.owner == "Patient" {
+		return w.id
+	}
+	return ""
+}
+
+// narrow asks a search to stay in the compartment.
+func (w within) narrow(typ string, params url.Values) {
+	if w.owner == "" || w.owner == "Patient" {
+		return
+	}
+	var or []string
+	for _, name := range fhir.CompartmentOf(w.owner, typ) {
+		or = append(or, name+" eq "+w.owner+"/"+w.id)
+	}
+	params.Add("_filter", strings.Join(or, " or "))
 }
 
 // typePlace is where a page of a search of several types ends.
@@ -46,11 +79,14 @@ type typePlace struct {
 	Cursor string `json:"c,omitempty"`
 }
 
-// searchTypes searches several types, one after the other: those of _type, or all of which there may be any. A patient
-// narrows the search to his compartment.
-func (d *door) searchTypes(r *http.Request, params url.Values, patient string) (answer, error) {
-	types := fhir.ResourceTypes()
-	if list := params.Get("_type"); list != "" {
+// searchTypes searches several types in a compartment or everywhere, one after the other: those named, those of _type,
+// or all of which there may be any.
+func (d *door) searchTypes(r *http.Request, params url.Values, in within, types ...string) (answer, error) {
+	named := len(types) > 0
+	if !named {
+		types = fhir.ResourceTypes()
+	}
+	if list := params.Get("_type"); list != "" && !named {
 		types = strings.Split(list, ",")
 		for _, typ := range types {
 			if !fhir.KnownType(typ) {
@@ -72,7 +108,7 @@ func (d *door) searchTypes(r *http.Request, params url.Values, patient string) (
 	if err != nil {
 		return answer{}, err
 	}
-	s := typeSearch{d: d, r: r, patient: patient, types: types, params: inner}
+	s := typeSearch{d: d, r: r, in: in, types: types, params: inner}
 	entries, next, err := s.page(at, limit)
 	if err != nil {
 		return answer{}, err
@@ -87,10 +123,16 @@ func (d *door) searchTypes(r *http.Request, params url.Values, patient string) (
 		more.Set("_cursor", string(b))
 	}
 	path := ""
-	if patient != "" {
-		path = "/Patient/" + patient + "/*"
+	if in.owner != "" {
+		path = "/" + in.owner + "/" + in.id + "/*"
+		if named {
+			path = "/" + in.owner + "/" + in.id + "/" + types[0]
+		}
 	}
 	b := d.searchset(r, path, params, more)
+	if s.total >= 0 && named {
+		b["total"] = s.total
+	}
 	if len(entries) > 0 {
 		b["entry"] = entries
 	}
@@ -117,19 +159,20 @@ func readTypePlace(s string, types []string) (typePlace, error) {
 }
 
 type typeSearch struct {
-	d       *door
-	r       *http.Request
-	patient string
-	types   []string
-	params  url.Values
-	narrow  func(typ string, params url.Values) // what else is asked of a type; may be nil
+	d      *door
+	r      *http.Request
+	in     within
+	types  []string
+	params url.Values
+	narrow func(typ string, params url.Values) // what else is asked of a type; may be nil
+	total  int                                 // of the last type searched, -1 when it was not counted
 }
 
 // page gathers entries from the place on, type by type.
 func (s *typeSearch) page(at typePlace, limit int) (entries []any, next *typePlace, err error) {
 	for i := slices.Index(s.types, at.Type); i < len(s.types); i++ {
 		typ := s.types[i]
-		if s.patient != "" && typ != "Patient" && len(fhir.CompartmentParams(typ)) == 0 {
+		if !s.in.may(typ) {
 			continue
 		}
 		if typ == "AuditEvent" && len(s.types) > 1 {
@@ -140,18 +183,24 @@ func (s *typeSearch) page(at typePlace, limit int) (entries []any, next *typePla
 		}
 		params := cloned(s.params)
 		params.Set("_count", strconv.Itoa(limit-len(entries)))
+		s.in.narrow(typ, params)
 		if s.narrow != nil {
 			s.narrow(typ, params)
 		}
 		if typ == at.Type && at.Cursor != "" {
 			params.Set("_cursor", at.Cursor)
 		}
-		a, err := s.d.searchIn(s.r, typ, params, s.patient)
+		a, err := s.d.searchIn(s.r, typ, params, s.in.patient())
 		if vigil.KindOf(err) == vigil.Denied && len(s.types) > 1 {
 			continue
 		}
 		if err != nil {
 			return nil, nil, err
+		}
+		if n, ok := a.resource["total"].(int); ok {
+			s.total = n
+		} else {
+			s.total = -1
 		}
 		found, _ := a.resource["entry"].([]fhir.Resource)
 		for _, e := range found {

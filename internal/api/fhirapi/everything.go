@@ -162,7 +162,7 @@ func (d *door) gather(given url.Values, may func(typ string) bool) (*gathering, 
 }
 
 func (g *gathering) answer(d *door, r *http.Request, c call, patient string) (answer, error) {
-	g.d, g.r, g.patient = d, r, patient
+	g.d, g.r, g.in = d, r, within{"Patient", patient}
 	own := g.narrow
 	g.narrow = func(typ string, ask url.Values) {
 		own(typ, ask)

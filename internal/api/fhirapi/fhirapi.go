@@ -162,13 +162,13 @@ func (d *door) routeSystem(r *http.Request, p []string) (answer, error) {
 	case path == "" && post:
 		return d.bundle(r)
 	case path == "" && gets(r):
-		return d.searchTypes(r, r.URL.Query(), "")
+		return d.searchTypes(r, r.URL.Query(), within{})
 	case path == "_search" && post:
 		params, err := formParams(r)
 		if err != nil {
 			return answer{}, err
 		}
-		return d.searchTypes(r, params, "")
+		return d.searchTypes(r, params, within{})
 	case path == "_history" && gets(r):
 		return d.history(r, "", "")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +15,8 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
+	"github.com/vigil-health/vigil/internal/driver/relational/pgtest"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/record"
@@ -91,6 +93,7 @@ type hospital struct {
 	http.Handler
 	who     access.Principal
 	records *record.Store
+	db      *relational.DB
 }
 
 func (h hospital) do(t testing.TB, method, path, body string, header ...string) *httptest.ResponseRecorder {
@@ -119,15 +122,33 @@ func open(t testing.TB) hospital {
 
 func openIn(t testing.TB, dir string) hospital {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(dir, "vigil.db"))
+	db, err := openRecords(t, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return onRecords(t, db)
+}
+
+var postgres *pgtest.Server
+
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.Run(m, func(s *pgtest.Server) { postgres = s }))
+}
+
+// openRecords opens the records in SQLite, with VIGIL_TEST_RECORDS=postgres on PostgreSQL.
+func openRecords(t testing.TB, dir string) (*relational.DB, error) {
+	if os.Getenv("VIGIL_TEST_RECORDS") == "postgres" {
+		return relational.OpenPostgres(t.Context(), postgres.Database(t))
+	}
+	return relational.OpenSQLite(filepath.Join(dir, "vigil.db"))
+}
+
+func onRecords(t testing.TB, db *relational.DB) hospital {
 	trail := audit.New(audit.Config{Backend: db.Audit()})
 	t.Cleanup(func() { trail.Close(); db.Close() })
 	n := 0
 	store := record.New(record.Config{Backend: db.Records(), Audit: trail, NewID: func() string { n++; return fmt.Sprint("id", n) }})
-	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"}), records: store}.as("n1", access.Nurse, "")
+	return hospital{Handler: fhirapi.New(fhirapi.Config{Records: store, Telemetry: ward(), Audit: trail, Version: "test"}), records: store, db: db}.as("n1", access.Nurse, "")
 }
 
 const (

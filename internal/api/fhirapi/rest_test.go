@@ -172,10 +172,57 @@ func TestCompartment(t *testing.T) {
 		{"OtherPatientTelemetry", "GET", "/Patient/kim/Observation?patient=sara", "", nil, 200, `"searchset"`, "8867-4"},
 		{"Everything", "GET", "/Patient/sara/*?_count=500", "", nil, 200, `"e1"`, "Kim"},
 		{"Post", "POST", "/Patient/sara/Encounter/_search", "status=in-progress", []string{"Content-Type", "application/x-www-form-urlencoded"}, 200, `"e1"`, ""},
-		{"NoCompartment", "GET", "/Patient/sara/Organization", "", nil, 404, "in no patient", ""},
+		{"NoCompartment", "GET", "/Patient/sara/Organization", "", nil, 404, "in no compartment of Patient", ""},
 		{"NoPatient", "GET", "/Patient/none/Encounter", "", nil, 404, "", ""},
 	})
 	h.as("p2", access.Patient, "Patient/kim").walk(t, []step{{"Foreign", "GET", "/Patient/sara/Encounter", "", nil, 403, "", `"e1"`}})
+}
+
+func TestOtherCompartments(t *testing.T) {
+	h := filled(t)
+	for path, body := range map[string]string{
+		"/Encounter/e1":     `{"resourceType":"Encounter","id":"e1","status":"in-progress","class":{"code":"IMP"},"subject":{"reference":"Patient/sara"},"participant":[{"individual":{"reference":"Practitioner/lee"}}]}`,
+		"/Practitioner/lee": `{"resourceType":"Practitioner","id":"lee"}`,
+		"/Condition/c1":     `{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/sara"},"encounter":{"reference":"Encounter/e1"},"asserter":{"reference":"Practitioner/lee"}}`,
+		"/Condition/c2":     `{"resourceType":"Condition","id":"c2","subject":{"reference":"Patient/sara"},"code":{"text":"asthma"}}`,
+	} {
+		if res := h.do(t, "PUT", path, body); res.Code >= 300 {
+			t.Fatal(path, res.Body)
+		}
+	}
+	h.walk(t, []step{
+		{"Encounter", "GET", "/Encounter/e1/Condition", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"EncounterTotal", "GET", "/Encounter/e1/Condition", "", nil, 200, `"total":1`, "_filter"},
+		{"AllOfEncounter", "GET", "/Encounter/e1/*", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"Practitioner", "GET", "/Practitioner/lee/Encounter", "", nil, 200, `"id":"e1"`, ""},
+		{"OneOfTwoParameters", "GET", "/Practitioner/lee/*?_type=Condition,Encounter", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"WithFilter", "GET", "/Practitioner/lee/Condition?_filter=code%20pr%20true", "", nil, 200, `"total":0`, `"id":"c1"`},
+		{"DeviceTelemetry", "GET", "/Device/patch-1/Observation?_count=1", "", nil, 200, `"device":{"reference":"Device/patch-1"`, ""},
+		{"NeverInIt", "GET", "/Encounter/e1/Patient", "", nil, 404, "in no compartment of Encounter", ""},
+		{"NoOwner", "GET", "/Location/x/Encounter", "", nil, 404, "there is no compartment", ""},
+		{"NotThere", "GET", "/Encounter/none/Condition", "", nil, 404, "", ""},
+		{"Capability", "GET", "/metadata", "", nil, 200, "CompartmentDefinition/relatedperson", ""},
+	})
+	h.as("p2", access.Patient, "Patient/kim").walk(t, []step{{"Foreign", "GET", "/Encounter/e1/Condition", "", nil, 403, "", `"c1"`}})
+}
+
+func TestFullText(t *testing.T) {
+	h := filled(t)
+	h.do(t, "PUT", "/Condition/c1", `{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/sara"},"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Chronic<br/>Asthma, naïve to steroids &amp; stable</p></div>"},"note":[{"text":"seen by Dr Kowalski"}]}`)
+	h.do(t, "PUT", "/Condition/c2", `{"resourceType":"Condition","id":"c2","subject":{"reference":"Patient/sara"},"code":{"text":"asthma"}}`)
+	h.walk(t, []step{
+		{"Narrative", "GET", "/Condition?_text=asthma", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"EveryWord", "GET", "/Condition?_text=steroid%20CHRON", "", nil, 200, `"id":"c1"`, ""},
+		{"OneIsMissing", "GET", "/Condition?_text=asthma%20acute", "", nil, 200, `"total":0`, ""},
+		{"TagsPartWords", "GET", "/Condition?_text=chronicasthma", "", nil, 200, `"total":0`, ""},
+		{"NoAttributes", "GET", "/Condition?_text=xhtml", "", nil, 200, `"total":0`, ""},
+		{"Accents", "GET", "/Condition?_text=naive", "", nil, 200, `"id":"c1"`, ""},
+		{"WithOthers", "GET", "/Condition?_text=asthma&patient=kim", "", nil, 200, `"total":0`, ""},
+		{"Content", "GET", "/Condition?_content=kowalski%20chronic", "", nil, 200, `"id":"c1"`, `"id":"c2"`},
+		{"ContentOfBoth", "GET", "/Condition?_content=asthma", "", nil, 200, `"id":"c2"`, ""},
+		{"NoWords", "GET", "/Condition?_text=%20-", "", nil, 400, "1 to ", ""},
+		{"Capability", "GET", "/metadata", "", nil, 200, `"_content"`, ""},
+	})
 }
 
 func TestSystemSearch(t *testing.T) {

@@ -8,6 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/driver/relational"
+	"github.com/vigil-health/vigil/internal/engine/access"
 )
 
 // TestSyntheaLoadsUnchanged posts every bundle of the Synthea set as it is, hospitals and practitioners first.
@@ -55,6 +61,49 @@ func TestSyntheaLoadsUnchanged(t *testing.T) {
 	if b := parse(t, h.do(t, "GET", "/Patient?_summary=count", "")); b.Str("total") != "6" {
 		t.Errorf("%s patients", b.Str("total"))
 	}
+	t.Run("Moves", func(t *testing.T) { examineMove(t, h) })
+}
+
+// examineMove copies what was loaded to PostgreSQL and back: the sums agree, and searches find the same.
+func examineMove(t *testing.T, h hospital) {
+	there, err := relational.OpenPostgres(t.Context(), postgres.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := onRecords(t, there)
+	first, err := relational.Copy(t.Context(), h.db, there, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, search := range []string{"/Observation?_sort=-date&_count=50&code=http://loinc.org|8302-2", "/Patient?name:contains=a&_sort=family,_id", "/Encounter?date=ge2010&_sort=date&_count=40",
+		"/Condition?_include=Condition:subject&_count=30&_sort=_id", "/Patient?_has:Condition:patient:clinical-status=active&_sort=_id", "/Observation?value-quantity=gt100&_sort=-value-quantity,_id&_count=30",
+		"/MedicationRequest?subject:Patient.birthdate=lt1990&_sort=_id&_count=20"} {
+		here, other := parse(t, h.do(t, "GET", search, "")), parse(t, moved.do(t, "GET", search, ""))
+		if diff := cmp.Diff(here.List("entry"), other.List("entry")); diff != "" || len(here.List("entry")) == 0 {
+			t.Errorf("%s: %d entries here (-SQLite +PostgreSQL):\n%.2000s", search, len(here.List("entry")), diff)
+		}
+	}
+	back, err := relational.OpenSQLite(filepath.Join(t.TempDir(), "back.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if _, err := moved.records.Read(access.AsSystem(t.Context(), "test"), "Patient", "none"); vigil.KindOf(err) != vigil.NotFound {
+		t.Error(err)
+	}
+	again, err := relational.Copy(t.Context(), there, back, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, again = withoutAudit(first), withoutAudit(again)
+	if diff := cmp.Diff(first, again); diff != "" || len(first) < 25 {
+		t.Errorf("there and back (-there +back):\n%s", diff)
+	}
+}
+
+// withoutAudit leaves out what the searches in between have added to.
+func withoutAudit(list []relational.Copied) []relational.Copied {
+	return slices.DeleteFunc(list, func(c relational.Copied) bool { return strings.HasPrefix(c.Table, "audit") })
 }
 
 // dataFile finds a file of the shared test data, or skips.

@@ -42,6 +42,8 @@ type Config struct {
 	Desk       *alarm.Desk
 	Rules      *rule.Engine
 	Models     *appraise.Registry
+	Rulebook   *rule.Rulebook
+	Replays    *rule.Replays
 	Consults   *consult.Desk
 	Accounts   *access.Accounts
 	Devices    *registry.Registry

@@ -13,7 +13,7 @@ import (
 	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/internal/app"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/census"
@@ -46,7 +46,7 @@ type House struct {
 	Paged     *Pager
 
 	t      *testing.T
-	db     *sqlite.DB
+	db     *relational.DB
 	log    *pebble.Log
 	series *pebble.Series
 	seen   chan *vigil.Report
@@ -86,7 +86,7 @@ func Open(t *testing.T, dir string, at time.Time, a app.App, extra ...fhir.Resou
 	h := &House{t: t, Clock: &Clock{}, Paged: &Pager{}, seen: make(chan *vigil.Report, 64)}
 	h.Clock.Set(at)
 	var err error
-	h.db, err = sqlite.Open(filepath.Join(dir, "records.db"))
+	h.db, err = relational.OpenSQLite(filepath.Join(dir, "records.db"))
 	h.must(err)
 	h.log, err = pebble.OpenLog(filepath.Join(dir, "log"), pebble.Options{})
 	h.must(err)

@@ -17,15 +17,15 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/driver/remotewrite"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
 
 // house is a store with what it said, and the positions of its outlets.
 type house struct {
 	store *telemetry.Store
-	db    *sqlite.DB
+	db    *relational.DB
 	begin time.Time
 	said  int
 	want  map[string]float64 // "subject metric ms" → value
@@ -42,7 +42,7 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(filepath.Join(dir, "records.db"))
+	db, err := relational.OpenSQLite(filepath.Join(dir, "records.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

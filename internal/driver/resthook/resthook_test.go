@@ -14,8 +14,8 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
 	"github.com/vigil-health/vigil/internal/driver/pebble"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/driver/resthook"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/subscription"
@@ -78,7 +78,7 @@ func (rc *receiver) kinds() (kinds, numbers, focus []string) {
 
 // site is the house around a desk; a restart makes a new desk on the same stores.
 type site struct {
-	db      *sqlite.DB
+	db      *relational.DB
 	records *record.Store
 	stream  *telemetry.Store
 	hook    *resthook.Channel
@@ -91,7 +91,7 @@ type site struct {
 func openSite(t *testing.T, allow ...string) *site {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := sqlite.Open(filepath.Join(dir, "vigil.db"))
+	db, err := relational.OpenSQLite(filepath.Join(dir, "vigil.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func (d *Desk) Raise(ctx context.Context, a vigil.Alarm) (vigil.Alarm, error) {
 		}
 		out, err := d.changeLocked(ctx, e, func(x *vigil.Alarm) ([]Page, error) {
 			d.comeBack(x, a)
-			return nil, nil
+			return d.advance(ctx, x, d.cfg.Now())
 		})
 		e.mu.Unlock()
 		return out, err
@@ -227,6 +227,11 @@ func (d *Desk) comeBack(x *vigil.Alarm, a vigil.Alarm) {
 		x.Evidence = a.Evidence
 	}
 	x.History = append(slices.Clip(x.History), vigil.AlarmStep{At: now, What: "raised", Text: "the condition came back"})
+	if x.Demoted != nil && a.Priority > x.Priority {
+		d.promote(x, a.Priority, "nothing speaks against it any more")
+		x.Demoted = a.Demoted
+		return
+	}
 	chain := d.chains[x.Chain]
 	if x.Step > 0 && x.Step < len(chain.Steps) {
 		x.Next = &vigil.Due{At: now.Add(chain.Steps[x.Step].After - chain.Steps[x.Step-1].After), Text: chain.Steps[x.Step].Title}

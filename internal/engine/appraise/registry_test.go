@@ -10,7 +10,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
@@ -51,7 +51,7 @@ func (c *curves) AppendWait(_ context.Context, r *vigil.Report) error {
 
 type house struct {
 	*appraise.Registry
-	book    *sqlite.Appraisals
+	book    *relational.Appraisals
 	now     time.Time
 	tel     *curves
 	audited []string
@@ -60,7 +60,7 @@ type house struct {
 
 func setUp(t *testing.T, change func(*catalog.Model)) *house {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "vigil.db"))
+	db, err := relational.OpenSQLite(filepath.Join(t.TempDir(), "vigil.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +240,10 @@ func TestReviewDemotesWithTheReason(t *testing.T) {
 	}
 	if r := a.Demoted.Reason; !strings.Contains(r, "ECG flat") || !strings.Contains(r, "pleth beats on at 80/min") {
 		t.Errorf("reason %q", r)
+	}
+	a.Priority, a.Demoted = vigil.PriorityMedium, &vigil.Demotion{From: vigil.PriorityHigh, By: "signal-quality", Reason: "poor signal"}
+	if h.Review(t.Context(), &a); a.Priority != vigil.PriorityLow || a.Demoted.From != vigil.PriorityHigh || !strings.HasPrefix(a.Demoted.Reason, "poor signal; looks like") {
+		t.Errorf("after another reviewer: %v, %+v", a.Priority, a.Demoted)
 	}
 	for name, other := range map[string]vigil.Alarm{
 		"AnotherRule": {ID: "y", Rule: "spo2-low", Subject: "Patient/sara", Priority: vigil.PriorityHigh},

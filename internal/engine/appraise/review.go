@@ -63,7 +63,11 @@ func (r *Registry) Review(ctx context.Context, a *vigil.Alarm) {
 		if len(v.Why) > 0 {
 			reason += ", " + strings.Join(v.Why, ", ")
 		}
-		a.Demoted = &vigil.Demotion{From: a.Priority, By: modelName, Reason: reason}
+		from := a.Priority
+		if d := a.Demoted; d != nil { // another reviewer went part of the way
+			from, reason = d.From, d.Reason+"; "+reason
+		}
+		a.Demoted = &vigil.Demotion{From: from, By: modelName, Reason: reason}
 		a.Priority = vigil.PriorityLow
 	}
 }

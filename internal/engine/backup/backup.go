@@ -1,6 +1,6 @@
 // Package backup says what a backup holds and whether two of them hold the same.
 //
-// It reads and writes no file (driver/archive does), takes no snapshot (driver/sqlite, driver/pebble) and knows no schedule
+// It reads and writes no file (driver/archive does), takes no snapshot (driver/relational, driver/pebble) and knows no schedule
 // (server). Start at Manifest.
 package backup
 

@@ -61,6 +61,7 @@ type Query struct {
 const (
 	ParamID          = "_id"
 	ParamLastUpdated = "_lastUpdated"
+	ParamContent     = "Resource." + fhir.ParamContent // looked for in the resource's text
 )
 
 // Clause is one condition on a resource: on its own values of a parameter, on what it refers to, on what refers to it,

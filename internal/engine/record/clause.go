@@ -51,10 +51,30 @@ func (r *reader) clause(typ, key, value string, depth int) (Clause, error) {
 	if !ok {
 		return Clause{}, invalid("%q is not a search parameter of %s: %w", name, typ, errUnknown)
 	}
+	if prm.Type == "Resource" && modifier == "" && (name == fhir.ParamNarrative || name == fhir.ParamContent) {
+		return fullText(prm, value)
+	}
 	if chained {
 		return r.chain(prm, modifier, rest, value, depth)
 	}
 	return r.plain(prm, modifier, value)
+}
+
+// fullText asks for a text that has every word: of a narrative each begins one of its words, of the content it stands somewhere.
+func fullText(prm *fhir.Param, value string) (Clause, error) {
+	words := fhir.Words(Fold(value))
+	if len(words) == 0 || len(words) > maxMatches {
+		return Clause{}, invalid("a text of 1 to %d words is looked for", maxMatches)
+	}
+	c := Clause{}
+	for _, w := range words {
+		m := Match{Op: OpStarts, Value: fhir.Value{Kind: fhir.ParamString, Text: w}}
+		if prm.Name == fhir.ParamContent {
+			m.Op = OpContains
+		}
+		c.All = append(c.All, Clause{Param: clauseKey(prm), Kind: fhir.ParamString, Any: []Match{m}})
+	}
+	return c, nil
 }
 
 func (r *reader) plain(prm *fhir.Param, modifier, value string) (Clause, error) {

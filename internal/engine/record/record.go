@@ -1,7 +1,7 @@
 // Package record keeps FHIR resources: versions, search, references and compartments.
 //
 // Records are versioned JSON documents whose history is never overwritten. It speaks no HTTP (api/fhirapi does) and
-// no SQL (driver/sqlite implements Backend). Telemetry is not stored here: vitals live in engine/telemetry.
+// no SQL (driver/relational implements Backend). Telemetry is not stored here: vitals live in engine/telemetry.
 // Start at Store.
 package record
 

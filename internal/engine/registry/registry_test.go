@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/driver/sqlite"
+	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 )
@@ -27,7 +27,7 @@ type shelf struct {
 
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "vigil.db"))
+	db, err := relational.OpenSQLite(filepath.Join(t.TempDir(), "vigil.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

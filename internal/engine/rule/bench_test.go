@@ -6,11 +6,27 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/rule"
 )
 
 // BenchmarkObserve evaluates the default rules on reports of five vitals, 2,000 patients in turn; ns/op is per sample.
-func BenchmarkObserve(b *testing.B) {
-	e := setUp(b, nil)
+func BenchmarkObserve(b *testing.B) { observe(b, setUp(b, nil)) }
+
+const mix = `
+- {key: c1, kind: condition, title: C, priority: low, when: 'last("heart-rate") > 120 && mean("spo2", "5m") < 92 && score("news2") >= 5'}
+- {key: c2, kind: condition, title: C, priority: low, when: 'slope("art-mean", "10m") < -2 && last("art-mean") < 75'}
+- {key: c3, kind: condition, title: C, priority: low, when: 'count_under("spo2", 90, "10m") >= 3 || min("spo2", "1m") < 80'}
+- {key: c4, kind: condition, title: C, priority: low, when: 'max("heart-rate", "5m") - min("heart-rate", "5m") > 60'}
+- {key: c5, kind: condition, title: C, priority: low, when: 'duration_over("respiratory-rate", 25, "15m") > 300 && !flag("asleep")'}
+- {key: c6, kind: condition, title: C, priority: low, when: 'delta("temperature", "1h") > 1 && hour >= 6'}
+`
+
+// BenchmarkObserveMixed has six conditions in CEL beside the default rules.
+func BenchmarkObserveMixed(b *testing.B) {
+	observe(b, setUp(b, func(c *rule.Config) { c.Rules, c.Telemetry = append(c.Rules, ruleFile(b, mix).Rules...), nil }))
+}
+
+func observe(b *testing.B, e *bench) {
 	const patients = 2000
 	subjects := make([]vigil.Subject, patients)
 	for i := range subjects {

@@ -8,11 +8,28 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/coding"
+	"github.com/vigil-health/vigil/internal/engine/condition"
 	"github.com/vigil-health/vigil/internal/engine/score"
 )
 
-// program is every rule and table compiled against one dense numbering of metrics. It does not change.
-type program struct {
+// Set is what a program is compiled from.
+type Set struct {
+	Rules  []Rule // in force
+	Shadow []Rule // on trial: they are evaluated and noted, and disturb nobody
+	Scores []catalog.ScoreTable
+	Flags  map[string]string // that rules may ask for; nil: condition.Flags
+	Chains []string          // known chains; nil: not checked
+	Zone   *time.Location    // of hours and days; nil is UTC
+	// Reasons says why a rule that is no longer in force is not, by key, for those whose alarm it ends. A key that stands
+	// here and in no rule is retired: an alarm of it that is still open after a restart is ended.
+	Reasons map[string]string
+	// Place says where a value stands in a file, by its path, for messages. It may be nil.
+	Place func(path string) (catalog.Place, bool)
+}
+
+// Program is every rule and table compiled against one dense numbering of metrics. It does not change and is shared by
+// all subjects.
+type Program struct {
 	rules   []*compiled
 	metrics []vigil.Metric
 	index   map[vigil.Metric]int
@@ -21,6 +38,14 @@ type program struct {
 	inputs  [][]inputRef
 	scores  []*scored
 	news2   int // index of the score that ScoreOf answers with, or -1
+	zone    *time.Location
+	reasons map[string]string
+
+	layout  *condition.Layout
+	slots   []int   // metric → slot of the layout, -1 when no condition reads it
+	readers [][]int // slot → rules of kind condition that read it
+	asks    []int   // score number of the layout → score
+	timed   []int   // conditions that the clock alone may change
 
 	noData, leadOff, quality *compiled
 }
@@ -28,11 +53,31 @@ type program struct {
 // compiled is one rule with its numbers at hand.
 type compiled struct {
 	Rule
-	pos     int
-	sources []source
-	low     bool // side
-	covered []int
-	score   int // of kind score
+	pos      int
+	shadow   bool
+	sources  []source
+	low      bool // side
+	covered  []int
+	score    int // of kind score
+	when     *condition.Expr
+	until    *condition.Expr // nil: the end of when
+	speaks   int32           // of kind condition: the first metric it reads, -1 for none
+	schedule *schedule       // nil is always
+	text     string          // as YAML: equal texts are equal rules
+	said     string          // the rule as a sentence, of rules that have none of their own
+}
+
+// name is the key in ids: a rule on trial must not be taken for the one in force.
+func (c *compiled) name() string {
+	if c.shadow {
+		return c.Key + "~shadow"
+	}
+	return c.Key
+}
+
+// perDevice reports whether every device has a condition of its own.
+func (c *compiled) perDevice() bool {
+	return c.Class == vigil.Technical && c.Kind != KindCondition
 }
 
 // source is one metric a rule can speak of.
@@ -47,107 +92,109 @@ type scored struct {
 	table  *score.Table
 	inputs [][]int
 	rules  []int
+	asked  []int // rules of kind condition that ask for it
 }
 
 const noFresh = 2 * time.Minute // a monitored source that fell silent gives way to the next one after this
 
-// Compile checks rules against tables and metrics; every fault is named.
-func compile(rules []Rule, tables []catalog.ScoreTable) (*program, error) {
-	p := &program{index: map[vigil.Metric]int{}, news2: -1}
-	e := vigil.Errorf(vigil.Invalid, "rule.compile", "the rules do not fit")
-	fault := func(path, msg string) { e.Faults = append(e.Faults, vigil.Fault{Path: path, Msg: msg}) }
+// Compile checks rules against tables, metrics, flags and one another. Its Invalid error names every fault, with line and
+// column where Set.Place knows them.
+func Compile(set Set) (*Program, error) {
+	p := &Program{index: map[vigil.Metric]int{}, news2: -1, layout: &condition.Layout{}, zone: set.Zone, reasons: set.Reasons}
+	if p.zone == nil {
+		p.zone = time.UTC
+	}
+	k := &check{set: &set, p: p, err: vigil.Errorf(vigil.Invalid, "rule.compile", "these rules cannot be used"), keys: map[string]int{}, scores: map[string]int{}}
 	for _, m := range []vigil.Metric{bpSys, bpDia, bpMean, artSys, artDia, artMean} {
 		p.metric(m)
 	}
-	byScore := map[string]int{}
-	for _, def := range tables {
-		t, err := score.New(def)
-		if err != nil {
-			fault("/scores/"+def.Key, err.Error())
-			continue
-		}
-		s := &scored{table: t}
-		for _, in := range t.Inputs() {
-			var ids []int
-			for _, m := range in.Metrics {
-				ids = append(ids, p.metric(m))
-			}
-			s.inputs = append(s.inputs, ids)
-		}
-		byScore[def.Key] = len(p.scores)
-		if def.Key == "news2" {
-			p.news2 = len(p.scores)
-		}
-		p.scores = append(p.scores, s)
+	for _, def := range set.Scores {
+		p.addScore(def, k)
 	}
-	keys := map[string]int{}
-	for _, r := range rules {
-		c := &compiled{Rule: r, pos: len(p.rules), low: r.Side == "low"}
-		if _, twice := keys[r.Key]; twice || r.Key == "" || r.Title == "" {
-			fault("/rules/"+r.Key, "key or title is missing or stands twice")
-		}
-		keys[r.Key] = c.pos
-		p.rules = append(p.rules, c)
-		switch r.Kind {
-		case KindLimit:
-			p.limitRule(c, fault)
-		case KindScore:
-			i, ok := byScore[r.Score]
-			if !ok {
-				fault("/rules/"+r.Key+"/score", "no table "+r.Score)
-				continue
-			}
-			c.score = i
-			p.scores[i].rules = append(p.scores[i].rules, c.pos)
-		case KindNoData:
-			p.noData = c
-		case KindLeadOff:
-			p.leadOff = c
-		case KindQuality:
-			p.quality = c
-		default:
-			fault("/rules/"+r.Key+"/kind", "unknown kind "+r.Kind)
-		}
+	for _, r := range set.Rules {
+		k.rule(r, false)
 	}
-	for _, c := range p.rules {
-		for _, k := range c.CoveredBy {
-			i, ok := keys[k]
-			if !ok {
-				fault("/rules/"+c.Key+"/covered_by", "no rule "+k)
-			}
-			c.covered = append(c.covered, i)
-		}
+	for _, r := range set.Shadow {
+		k.rule(r, true)
 	}
+	k.covers()
 	p.hear()
 	p.feedScores()
-	if len(e.Faults) > 0 {
-		return nil, e
+	p.readConditions()
+	if len(k.err.Faults) > 0 {
+		return nil, k.err
 	}
 	return p, nil
 }
 
-func (p *program) limitRule(c *compiled, fault func(path, msg string)) {
-	if c.Side != "low" && c.Side != "high" {
-		fault("/rules/"+c.Key+"/side", "is neither low nor high")
+func (p *Program) addScore(def catalog.ScoreTable, k *check) {
+	t, err := score.New(def)
+	if err != nil {
+		k.fault("/scores/"+def.Key, "%s", err)
+		return
 	}
-	if len(c.Metrics) == 0 {
-		fault("/rules/"+c.Key+"/metrics", "is missing")
+	s := &scored{table: t}
+	for _, in := range t.Inputs() {
+		var ids []int
+		for _, m := range in.Metrics {
+			ids = append(ids, p.metric(m))
+		}
+		s.inputs = append(s.inputs, ids)
 	}
-	for _, m := range c.Metrics {
-		def, ok := coding.Lookup(m)
-		if !ok {
-			fault("/rules/"+c.Key+"/metrics", "no metric "+string(m))
-			continue
+	k.scores[def.Key] = len(p.scores)
+	if def.Key == "news2" {
+		p.news2 = len(p.scores)
+	}
+	p.scores = append(p.scores, s)
+}
+
+// readConditions lists who reads what.
+func (p *Program) readConditions() {
+	for _, m := range p.layout.Metrics() {
+		p.metric(m)
+	}
+	p.slots = make([]int, len(p.metrics))
+	for i, m := range p.metrics {
+		p.slots[i] = slices.Index(p.layout.Metrics(), m)
+	}
+	p.readers = make([][]int, len(p.layout.Metrics()))
+	for _, key := range p.layout.Scores() {
+		p.asks = append(p.asks, slices.IndexFunc(p.scores, func(s *scored) bool { return s.table.Key == key }))
+	}
+	for _, c := range p.rules {
+		c.speaks = -1
+		for _, e := range []*condition.Expr{c.when, c.until} {
+			if e == nil {
+				continue
+			}
+			for _, slot := range e.Metrics {
+				if !slices.Contains(p.readers[slot], c.pos) {
+					p.readers[slot] = append(p.readers[slot], c.pos)
+				}
+			}
+			for _, n := range e.Scores {
+				if s := p.scores[p.asks[n]]; !slices.Contains(s.asked, c.pos) {
+					s.asked = append(s.asked, c.pos)
+				}
+			}
+			if e.Timed && !slices.Contains(p.timed, c.pos) {
+				p.timed = append(p.timed, c.pos)
+			}
 		}
-		s := source{metric: p.metric(m), delay: int64(c.Delay), fresh: int64(min(def.MaxAge*3, noFresh))}
-		if d, ok := c.Delays[m]; ok {
-			s.delay = int64(d)
+		if c.when != nil && len(c.when.Metrics) > 0 {
+			c.speaks = int32(p.index[p.layout.Metrics()[c.when.Metrics[0]]])
 		}
-		c.sources = append(c.sources, s)
+	}
+	// byMet and inputs are as long as the metrics, also those that conditions alone read
+	for len(p.byMet) < len(p.metrics) {
+		p.byMet = append(p.byMet, nil)
+	}
+	for len(p.inputs) < len(p.metrics) {
+		p.inputs = append(p.inputs, nil)
 	}
 }
 
-func (p *program) metric(m vigil.Metric) int {
+func (p *Program) metric(m vigil.Metric) int {
 	i, ok := p.index[m]
 	if !ok {
 		i = len(p.metrics)
@@ -161,7 +208,7 @@ func (p *program) metric(m vigil.Metric) int {
 
 // hear lists for each metric the rules that listen, more urgent ones first, so that what covers is decided before
 // what is covered.
-func (p *program) hear() {
+func (p *Program) hear() {
 	p.byMet = make([][]int, len(p.metrics))
 	for _, c := range p.rules {
 		for _, s := range c.sources {
@@ -181,7 +228,7 @@ func (p *program) hear() {
 	}
 }
 
-func (p *program) covers(a, b int) bool { return slices.Contains(p.rules[b].covered, a) }
+func (p *Program) covers(a, b int) bool { return slices.Contains(p.rules[b].covered, a) }
 
 // limit returns the limit in force for a rule, NaN when the rule does not watch this age group.
 func (c *compiled) limit(prof Profile) float64 {

@@ -40,6 +40,7 @@ const (
 type trial struct {
 	bad      bool // the condition is true
 	good     bool // it is over, hysteresis included
+	low      bool // low values are the worse ones
 	value    float64
 	metric   int32
 	time     int64 // of the sample
@@ -50,7 +51,7 @@ type trial struct {
 
 // judge compares the value with a limit: at the limit is not beyond it.
 func (t *trial) judge(c *compiled, limit float64) {
-	if c.low {
+	if t.low = c.low; c.low {
 		t.bad, t.good = t.value < limit, t.value >= limit+c.Clear.Hysteresis
 	} else {
 		t.bad, t.good = t.value > limit, t.value <= limit-c.Clear.Hysteresis
@@ -73,6 +74,9 @@ func (c *cond) look(t trial) step {
 			return nothing
 		}
 		c.value, c.metric = t.value, t.metric
+		if t.low == (t.value < c.peak) && t.value != c.peak {
+			c.peak = t.value
+		}
 		if t.time-c.since < t.delay {
 			return nothing
 		}
@@ -83,6 +87,9 @@ func (c *cond) look(t trial) step {
 		return nothing // from before the episode, as after a restart
 	}
 	c.value = t.value
+	if t.low == (t.value < c.peak) && t.value != c.peak {
+		c.peak = t.value
+	}
 	if !t.good {
 		c.clear = 0
 		return update

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -39,7 +40,7 @@ const (
 // order from one goroutine at a time.
 type Engine struct {
 	cfg   Config
-	prog  *program
+	prog  atomic.Pointer[Program]
 	began int64
 
 	subjects sync.Map // vigil.Subject → *subject
@@ -49,9 +50,12 @@ type Engine struct {
 
 // New compiles the rules. It returns Invalid with every fault when rules and tables do not fit together.
 func New(cfg Config) (*Engine, error) {
-	prog, err := compile(cfg.Rules, cfg.Scores)
-	if err != nil {
-		return nil, err
+	prog := cfg.Program
+	if prog == nil {
+		var err error
+		if prog, err = Compile(Set{Rules: cfg.Rules, Scores: cfg.Scores}); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -59,14 +63,16 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{cfg: cfg, prog: prog, began: cfg.Now().UnixNano(), watching: map[vigil.DeviceID]*subject{}}, nil
+	e := &Engine{cfg: cfg, began: cfg.Now().UnixNano(), watching: map[vigil.DeviceID]*subject{}}
+	e.prog.Store(prog)
+	return e, nil
 }
 
 func (e *Engine) subject(id vigil.Subject) *subject {
 	if st, ok := e.subjects.Load(id); ok {
 		return st.(*subject)
 	}
-	st, _ := e.subjects.LoadOrStore(id, e.newSubject(id))
+	st, _ := e.subjects.LoadOrStore(id, newSubject(e.prog.Load(), id))
 	return st.(*subject)
 }
 
@@ -80,7 +86,7 @@ func (e *Engine) Observe(reports []*vigil.Report) {
 		}
 		st := e.subject(r.Subject)
 		st.mu.Lock()
-		e.load(st)
+		e.load(st, earliest(r))
 		e.report(st, r)
 		if len(st.acts) > 0 && !slices.Contains(telling, st) {
 			telling = append(telling, st)
@@ -90,8 +96,24 @@ func (e *Engine) Observe(reports []*vigil.Report) {
 	e.tell(telling)
 }
 
-// load asks for the profile once; a profile that cannot be read counts as an adult's until it can.
-func (e *Engine) load(st *subject) {
+// earliest is the time of the oldest sample of a report, or when it was received.
+func earliest(r *vigil.Report) int64 {
+	at := r.Received
+	for i := range r.Samples {
+		at = min(at, r.Samples[i].Time)
+	}
+	return at
+}
+
+// load brings a subject to the program in force, fills its windows up to a time and asks for the profile once; a profile
+// that cannot be read counts as an adult's until it can.
+func (e *Engine) load(st *subject, until int64) {
+	if p := e.prog.Load(); st.prog != p {
+		e.migrate(st, p)
+	}
+	if !st.filled {
+		e.fill(st, until)
+	}
 	if st.loaded {
 		return
 	}
@@ -102,6 +124,9 @@ func (e *Engine) load(st *subject) {
 		if err != nil {
 			e.cfg.Log.Warn("profile not readable, adult limits used", "subject", st.id, "error", err)
 			st.loaded = false
+			if st.profile.AgeGroup != "" {
+				return // as it was known last
+			}
 		} else {
 			prof = p
 		}
@@ -114,11 +139,19 @@ func (e *Engine) adopt(st *subject, prof Profile) {
 		prof.AgeGroup = Adult
 	}
 	st.profile = prof
-	for i, c := range e.prog.rules {
+	st.facts = prof.facts(e.cfg.Now(), st.prog.zone)
+	for i, c := range st.prog.rules {
+		st.watched[i] = c.watches(st)
 		st.limits[i] = c.limit(prof)
-		if c.Class == vigil.Physiological && !st.patient {
+		if !st.watched[i] {
 			st.limits[i] = math.NaN()
+			if !c.perDevice() {
+				e.abandon(st, st.conds, nil, i, e.cfg.Now().UnixNano())
+			}
 		}
+	}
+	for _, pos := range st.prog.timed {
+		st.noteTouched(pos)
 	}
 	for i := range st.scores {
 		st.scores[i].dirty = true
@@ -128,7 +161,10 @@ func (e *Engine) adopt(st *subject, prof Profile) {
 // report takes one report through the rules.
 func (e *Engine) report(st *subject, r *vigil.Report) {
 	d := e.device(st, r.Device)
-	e.heard(st, d, r.Received)
+	derived := r.Protocol == vigil.ProtocolDerived // the house spoke, not the device
+	if !derived {
+		e.heard(st, d, r.Received)
+	}
 	var sys, dia, mean uint8 // 1 cuff, 2 arterial
 	doubt, sure := false, false
 	newest := int64(0)
@@ -142,7 +178,7 @@ func (e *Engine) report(st *subject, r *vigil.Report) {
 			continue
 		}
 		sure = true
-		m, ok := e.prog.index[s.Metric]
+		m, ok := st.prog.index[s.Metric]
 		if !ok || math.IsNaN(s.Value) {
 			continue
 		}
@@ -174,8 +210,11 @@ func (e *Engine) report(st *subject, r *vigil.Report) {
 	if newest > 0 && st.patient {
 		e.score(st, newest, r.Received)
 	}
-	if doubt || sure {
-		e.technical(st, d, e.prog.quality, doubt && !sure, r.Received)
+	if len(st.touched) > 0 {
+		e.judgeTouched(st, max(newest, st.ask.Now), r.Received)
+	}
+	if (doubt || sure) && !derived {
+		e.technical(st, d, st.prog.quality, doubt && !sure, r.Received)
 	}
 	if len(r.Waveforms) > 0 {
 		e.leads(st, d, r)
@@ -188,7 +227,7 @@ func (e *Engine) derive(st *subject, d *device, sys int, received int64) {
 	if s.time == 0 || dia.time == 0 || s.device != dia.device || max(s.time-dia.time, dia.time-s.time) > pairWithin {
 		return
 	}
-	e.sample(st, d, sys+2, vigil.Sample{Metric: e.prog.metrics[sys+2], Time: max(s.time, dia.time), Value: (s.value + 2*dia.value) / 3}, received)
+	e.sample(st, d, sys+2, vigil.Sample{Metric: st.prog.metrics[sys+2], Time: max(s.time, dia.time), Value: (s.value + 2*dia.value) / 3}, received)
 }
 
 // sample takes one trustworthy value through the limit rules and into the scores.
@@ -200,18 +239,20 @@ func (e *Engine) sample(st *subject, d *device, m int, s vigil.Sample, received 
 	if s.Time >= last.time {
 		*last = reading{value: s.Value, time: s.Time, received: received, device: d.id}
 	}
-	for _, pos := range e.prog.byMet[m] {
+	for _, pos := range st.prog.byMet[m] {
 		limit := st.limits[pos]
 		if limit != limit { // NaN: not watched
 			continue
 		}
-		c := e.prog.rules[pos]
+		c := st.prog.rules[pos]
 		src, ok := st.speaks(c, m, s.Time)
 		if !ok {
 			continue
 		}
 		t := trial{value: s.Value, metric: int32(m), time: s.Time, received: received, delay: src.delay, hold: int64(c.Clear.Hold)}
-		t.judge(c, limit)
+		if t.judge(c, limit); !c.schedule.open(s.Time, st.prog.zone) {
+			t.bad, t.good, t.hold = false, true, 0
+		}
 		dev := d
 		if c.Class == vigil.Technical {
 			t.time = received
@@ -220,8 +261,11 @@ func (e *Engine) sample(st *subject, d *device, m int, s vigil.Sample, received 
 		}
 		e.look(st, c, dev, t)
 	}
+	if slot := st.prog.slots[m]; slot >= 0 {
+		st.feed(slot, s)
+	}
 	if st.patient {
-		for _, in := range e.prog.inputs[m] {
+		for _, in := range st.prog.inputs[m] {
 			st.setInput(in, m, s)
 		}
 	}
@@ -255,7 +299,7 @@ func (e *Engine) step(st *subject, c *compiled, d *device, s step, received int6
 		if d != nil {
 			dev = d.id
 		}
-		cd.id = alarm.ID(c.Key, st.id, dev, time.Unix(0, cd.since))
+		cd.id = alarm.ID(c.name(), st.id, dev, time.Unix(0, cd.since))
 		st.do(act{step: begin, rule: c, dev: d, cond: *cd, at: received})
 	case update:
 		if cd.held || received-cd.sent < updateEvery {
@@ -272,7 +316,7 @@ func (e *Engine) step(st *subject, c *compiled, d *device, s step, received int6
 
 // technical moves a condition of a device on by the receive clock.
 func (e *Engine) technical(st *subject, d *device, c *compiled, bad bool, received int64) {
-	if c == nil {
+	if c == nil || !st.watched[c.pos] || !c.schedule.open(received, st.prog.zone) {
 		return
 	}
 	e.look(st, c, d, trial{bad: bad, good: !bad, time: received, received: received, delay: int64(c.Delay), hold: int64(c.Clear.Hold)})
@@ -296,7 +340,7 @@ func (e *Engine) leads(st *subject, d *device, r *vigil.Report) {
 		}
 		d.leads[k].off = off
 	}
-	e.technical(st, d, e.prog.leadOff, slices.ContainsFunc(d.leads, func(l lead) bool { return l.off }), r.Received)
+	e.technical(st, d, st.prog.leadOff, slices.ContainsFunc(d.leads, func(l lead) bool { return l.off }), r.Received)
 }
 
 // Tick runs delays, clear holds and silence on the receive clock, and tells the desk again what it did not take.
@@ -307,16 +351,8 @@ func (e *Engine) Tick(now time.Time) {
 	e.subjects.Range(func(_, v any) bool {
 		st := v.(*subject)
 		st.mu.Lock()
-		e.load(st)
-		e.tickConds(st, st.conds, nil, at)
-		for _, d := range st.devices {
-			e.tickConds(st, d.conds, d, at)
-			e.silence(st, d, at)
-		}
-		if st.patient {
-			e.expire(st, at)
-		}
-		e.release(st, at)
+		e.load(st, at)
+		e.tickSubject(st, at)
 		if len(st.acts) > 0 {
 			telling = append(telling, st)
 		}
@@ -326,22 +362,33 @@ func (e *Engine) Tick(now time.Time) {
 	e.tell(telling)
 }
 
+func (e *Engine) tickSubject(st *subject, at int64) {
+	e.tickConditions(st, at)
+	e.tickConds(st, st.conds, nil, at)
+	for _, d := range st.devices {
+		e.tickConds(st, d.conds, d, at)
+		e.silence(st, d, at)
+	}
+	if st.patient {
+		e.expire(st, at)
+	}
+	e.release(st, at)
+}
+
 func (e *Engine) tickConds(st *subject, conds []cond, d *device, at int64) {
 	for i := range conds {
 		if conds[i].phase == normal {
 			continue
 		}
-		c := e.prog.rules[i]
+		c := st.prog.rules[i]
 		if c.Kind == KindNoData {
 			continue
 		}
-		delay := int64(c.Delay)
-		for k := range c.sources {
-			if int32(c.sources[k].metric) == conds[i].metric {
-				delay = c.sources[k].delay
-			}
+		if conds[i].phase == active && !c.schedule.open(at, st.prog.zone) {
+			e.step(st, c, d, end, at)
+			continue
 		}
-		e.step(st, c, d, conds[i].wait(at, delay, int64(c.Clear.Hold)), at)
+		e.step(st, c, d, conds[i].wait(at, c.delayOf(conds[i].metric), int64(c.Clear.Hold)), at)
 	}
 }
 
@@ -349,7 +396,7 @@ func (e *Engine) tickConds(st *subject, conds []cond, d *device, at int64) {
 func (e *Engine) release(st *subject, at int64) {
 	free := func(conds []cond, d *device) {
 		for i := range conds {
-			if c := e.prog.rules[i]; conds[i].held && !st.covered(c, d) {
+			if c := st.prog.rules[i]; conds[i].held && !st.covered(c, d) {
 				conds[i].held = false
 				if conds[i].ended { // its alarm was ended: what comes back is an episode of its own
 					dev := vigil.DeviceID("")
@@ -357,7 +404,7 @@ func (e *Engine) release(st *subject, at int64) {
 						dev = d.id
 					}
 					conds[i].since, conds[i].ended = at, false
-					conds[i].id = alarm.ID(c.Key, st.id, dev, time.Unix(0, at))
+					conds[i].id = alarm.ID(c.name(), st.id, dev, time.Unix(0, at))
 				}
 				st.do(act{step: begin, rule: c, dev: d, cond: conds[i], at: at})
 			}

@@ -33,6 +33,9 @@ func (e *Engine) explain(ctx context.Context, st *subject, a act, out *vigil.Ala
 		}
 	}
 	ev := &vigil.Evidence{Sentence: sentence(c.Sentence, out.Limit, delay), Delay: delay, Limits: map[string]vigil.Limit{}, Lines: []vigil.EvidenceLine{}, Quality: "good"}
+	if c.Sentence == "" {
+		ev.Sentence = c.said
+	}
 	if c.Kind == KindNoData {
 		delay = time.Duration(a.at - a.cond.since).Round(time.Second)
 		ev.Sentence, ev.Delay = sentence(c.Sentence, 0, delay), delay
@@ -109,12 +112,12 @@ func lineRank(m, first vigil.Metric) int {
 // limitOf returns the limits in force of a metric: those of its rules that are not extreme.
 func (e *Engine) limitOf(st *subject, m vigil.Metric) (vigil.Limit, bool) {
 	var out vigil.Limit
-	i, ok := e.prog.index[m]
+	i, ok := st.prog.index[m]
 	if !ok {
 		return out, false
 	}
-	for _, pos := range e.prog.byMet[i] {
-		c, v := e.prog.rules[pos], st.limits[pos]
+	for _, pos := range st.prog.byMet[i] {
+		c, v := st.prog.rules[pos], st.limits[pos]
 		switch {
 		case c.Extreme || math.IsNaN(v):
 		case c.low:

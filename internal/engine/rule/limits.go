@@ -34,10 +34,10 @@ func (e *Engine) LimitsOf(ctx context.Context, s vigil.Subject) ([]LimitView, er
 	st := e.subject(s)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	e.load(st)
+	e.load(st, e.cfg.Now().UnixNano())
 	out := []LimitView{}
 	at := map[vigil.Metric]int{}
-	for pos, c := range e.prog.rules {
+	for pos, c := range st.prog.rules {
 		if c.Kind != KindLimit || c.Extreme || c.Class != vigil.Physiological || math.IsNaN(st.limits[pos]) {
 			continue
 		}
@@ -82,7 +82,7 @@ func (e *Engine) SetLimits(ctx context.Context, s vigil.Subject, limits map[vigi
 	st := e.subject(s)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	e.load(st)
+	e.load(st, e.cfg.Now().UnixNano())
 	prof := st.profile
 	prof.Personal = map[vigil.Metric]vigil.Limit{}
 	for m, l := range st.profile.Personal {
@@ -100,14 +100,15 @@ func (e *Engine) SetLimits(ctx context.Context, s vigil.Subject, limits map[vigi
 }
 
 func (e *Engine) checkLimits(limits map[vigil.Metric]vigil.Limit) error {
+	prog := e.prog.Load()
 	bad := vigil.Errorf(vigil.Invalid, "rule.set_limits", "these limits cannot be used")
 	for m, l := range limits {
 		fault := func(msg string) {
 			bad.Faults = append(bad.Faults, vigil.Fault{Path: "/" + string(m), Msg: msg})
 		}
 		def, ok := coding.Lookup(m)
-		i, watched := e.prog.index[m]
-		if !ok || !watched || len(e.prog.byMet[i]) == 0 {
+		i, watched := prog.index[m]
+		if !ok || !watched || len(prog.byMet[i]) == 0 {
 			fault("has no limits")
 			continue
 		}
@@ -152,7 +153,7 @@ func (e *Engine) Estimate(ctx context.Context, s vigil.Subject, m vigil.Metric, 
 	}
 	st := e.subject(s)
 	st.mu.Lock()
-	e.load(st)
+	e.load(st, e.cfg.Now().UnixNano())
 	today := st.profile
 	st.mu.Unlock()
 	changed := today
@@ -180,16 +181,16 @@ func (e *Engine) Estimate(ctx context.Context, s vigil.Subject, m vigil.Metric, 
 
 // replay counts the episodes of every limit rule of one line; what would have been covered is not counted.
 func (e *Engine) replay(l telemetry.Line, prof Profile) int {
-	st := e.newSubject("")
+	st := newSubject(e.prog.Load(), "")
 	st.profile = prof
 	total := 0
-	rules := e.prog.byMet[e.prog.index[l.Metric]]
+	rules := st.prog.byMet[st.prog.index[l.Metric]]
 	for _, p := range l.Points {
 		if p.Quality&(vigil.QualityLate|vigil.QualityQuestionable) != 0 {
 			continue
 		}
 		for _, pos := range rules {
-			c := e.prog.rules[pos]
+			c := st.prog.rules[pos]
 			limit := c.limit(prof)
 			if math.IsNaN(limit) {
 				continue

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"slices"
+	"time"
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
@@ -23,7 +24,7 @@ func (e *Engine) CatchUp(each func(fn func(*vigil.Report) error) error) error {
 		met[st] = true
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		e.load(st)
+		e.load(st, earliest(r))
 		e.report(st, r)
 		st.acts = slices.DeleteFunc(st.acts, func(a act) bool { return a.step == update })
 		return nil
@@ -32,7 +33,7 @@ func (e *Engine) CatchUp(each func(fn func(*vigil.Report) error) error) error {
 	for st := range met {
 		st.mu.Lock()
 		st.acts = slices.DeleteFunc(st.acts, func(a act) bool {
-			live := st.cond(a.rule, a.dev)
+			live := st.live(&a)
 			return a.step == begin && (live.phase != active || live.since != a.cond.since) || a.step == end && !a.cond.raised
 		})
 		st.mu.Unlock()
@@ -45,20 +46,36 @@ func (e *Engine) CatchUp(each func(fn func(*vigil.Report) error) error) error {
 // Seed takes over the newest value of series, so that scores are whole again after a restart. It raises nothing.
 func (e *Engine) Seed(values []telemetry.Value) {
 	for _, v := range values {
-		m, ok := e.prog.index[v.Metric]
+		m, ok := e.prog.Load().index[v.Metric]
 		if !ok || !v.Subject.IsPatient() || v.Quality&vigil.QualityQuestionable != 0 {
 			continue
 		}
 		st := e.subject(v.Subject)
 		st.mu.Lock()
-		e.load(st)
+		e.load(st, v.Time.UnixNano()+1)
+		if m, ok = st.prog.index[v.Metric]; !ok {
+			st.mu.Unlock()
+			continue
+		}
 		at := v.Time.UnixNano()
 		if st.last[m].time < at {
 			st.last[m] = reading{value: v.Value, time: at, received: v.Received.UnixNano(), device: v.Device}
 		}
-		for _, in := range e.prog.inputs[m] {
+		for _, in := range st.prog.inputs[m] {
 			st.setInput(in, m, vigil.Sample{Metric: v.Metric, Time: at, Value: v.Value})
 		}
 		st.mu.Unlock()
 	}
+}
+
+// Longest returns the longest delay or clear hold of the rules in force: so far back CatchUp must reach.
+func (e *Engine) Longest() time.Duration {
+	longest := time.Duration(0)
+	for _, c := range e.prog.Load().rules {
+		longest = max(longest, c.Delay, c.Clear.Hold)
+		for _, d := range c.Delays {
+			longest = max(longest, d)
+		}
+	}
+	return longest
 }

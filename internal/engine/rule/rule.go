@@ -7,6 +7,7 @@ package rule
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/vigil-health/vigil"
@@ -19,11 +20,12 @@ type Rule = catalog.Rule
 
 // Kinds of rule.
 const (
-	KindLimit   = "limit"
-	KindScore   = "score"
-	KindNoData  = "no-data"
-	KindLeadOff = "lead-off"
-	KindQuality = "quality"
+	KindLimit     = "limit"
+	KindScore     = "score"
+	KindCondition = "condition"
+	KindNoData    = "no-data"
+	KindLeadOff   = "lead-off"
+	KindQuality   = "quality"
 )
 
 // Age groups that limits are written for. Any stands for all of them, in rules about equipment.
@@ -53,12 +55,28 @@ func AgeGroup(birth, at time.Time) string {
 	return Adult
 }
 
+// years returns whole years since a birth date, NaN for a zero one.
+func years(birth, at time.Time) float64 {
+	if birth.IsZero() {
+		return math.NaN()
+	}
+	y := at.Year() - birth.Year()
+	if at.YearDay() < birth.YearDay() && birth.AddDate(y, 0, 0).After(at) {
+		y--
+	}
+	return float64(y)
+}
+
 // Profile is what rules need to know of a subject besides its values.
 type Profile struct {
 	AgeGroup string // "" means adult
 	Unit     string // care unit that watches the subject, "" when the desk is to find it
 	Flags    map[string]bool
 	Personal map[vigil.Metric]vigil.Limit
+
+	Birth      time.Time // zero is unknown
+	Surgery    time.Time // end of the last operation, zero is none known
+	Programmes map[string]bool
 }
 
 // Limits knows the profile of a subject. It is asked when the subject is first heard of and after Refresh.
@@ -77,6 +95,30 @@ type Desk interface {
 	Raise(ctx context.Context, a vigil.Alarm) (vigil.Alarm, error)
 	Update(ctx context.Context, id string, value float64, at time.Time)
 	End(ctx context.Context, id string, at time.Time) error
+	// Mark writes a step on the history of an alarm, here why a rule that is no longer in force ended it.
+	Mark(ctx context.Context, id string, step vigil.AlarmStep) error
+}
+
+// Shadows notes what rules on trial would have raised. A call that is repeated changes nothing.
+type Shadows interface {
+	BeginShadow(ctx context.Context, s Shadow) error
+	EndShadow(ctx context.Context, id string, at time.Time, peak float64) error
+}
+
+// Shadow is an alarm that a rule on trial would have raised.
+type Shadow struct {
+	ID       string         `json:"id"`
+	Rule     string         `json:"rule"`
+	Version  string         `json:"version"`
+	Subject  vigil.Subject  `json:"subject"`
+	Unit     string         `json:"unit,omitempty"`
+	Priority vigil.Priority `json:"priority"`
+	Metric   vigil.Metric   `json:"metric,omitempty"`
+	Value    float64        `json:"value"`
+	Peak     float64        `json:"peak"`
+	Start    time.Time      `json:"start"` // the condition became true
+	At       time.Time      `json:"at"`    // it would have been raised
+	End      time.Time      `json:"end,omitzero"`
 }
 
 // Telemetry answers for evidence and estimates.
@@ -86,11 +128,13 @@ type Telemetry interface {
 
 // Config is what the engine needs from outside.
 type Config struct {
+	Program   *Program // nil: compiled from Rules and Scores
 	Rules     []Rule
 	Scores    []catalog.ScoreTable
 	Limits    Limits // nil: every subject is an adult without personal limits
 	Keeper    Keeper // nil: personal limits live as long as the engine
 	Desk      Desk
+	Shadows   Shadows   // nil: what rules on trial would have raised is forgotten
 	Telemetry Telemetry // nil: alarms carry no lines and Estimate is Unavailable
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -56,6 +56,13 @@ func (d *desk) End(_ context.Context, id string, _ time.Time) error {
 	return nil
 }
 
+func (d *desk) Mark(_ context.Context, id string, step vigil.AlarmStep) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.log = append(d.log, step.What+" "+strings.SplitN(id, ".", 2)[0]+" "+step.Text)
+	return nil
+}
+
 func (d *desk) told() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -567,7 +574,7 @@ func TestRulesThatDoNotFitAreNamed(t *testing.T) {
 		{Key: "a", Title: "A", Kind: rule.KindLimit, Metrics: []vigil.Metric{"mood"}},
 		{Key: "b", Title: "B", Kind: rule.KindScore, Score: "apgar"}, {Key: "c", Title: "C", Kind: "guess", CoveredBy: []string{"z"}},
 	}})
-	for _, want := range []string{"no metric mood", "neither low nor high", "no table apgar", "unknown kind guess", "no rule z"} {
+	for _, want := range []string{`no metric "mood"`, "neither low nor high", `no score "apgar"`, `unknown kind "guess"`, `no rule "z"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %q", err, want)
 		}

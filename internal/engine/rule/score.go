@@ -18,7 +18,7 @@ type inputRef struct {
 	binary       bool
 }
 
-func (p *program) feedScores() {
+func (p *Program) feedScores() {
 	p.inputs = make([][]inputRef, len(p.metrics))
 	for si, s := range p.scores {
 		for ii, in := range s.table.Inputs() {
@@ -50,27 +50,41 @@ func (st *subject) setInput(in inputRef, m int, s vigil.Sample) {
 
 // score evaluates the rules of every score that has any; at is sample time.
 func (e *Engine) score(st *subject, at, received int64) {
-	for i, s := range e.prog.scores {
+	for i, s := range st.prog.scores {
 		sc := &st.scores[i]
-		if len(s.rules) == 0 || !s.table.ForAge(st.profile.AgeGroup) {
+		if len(s.rules)+len(s.asked) == 0 || !s.table.ForAge(st.profile.AgeGroup) {
 			continue
 		}
 		if sc.dirty {
-			sc.dirty = false
-			sc.sum, sc.miss = s.table.Known(sc.values, st.flag)
-			if i == e.prog.news2 && sc.miss == 0 {
+			sum, miss := sc.sum, sc.miss
+			if st.total(i); sc.sum != sum || sc.miss != miss {
+				for _, pos := range s.asked {
+					st.noteTouched(pos)
+				}
+			}
+			if i == st.prog.news2 && sc.miss == 0 {
 				st.noteTotal(at, sc.sum)
 			}
 		}
 		for _, pos := range s.rules {
-			c := e.prog.rules[pos]
-			bad := sc.sum >= c.AtLeast
+			c := st.prog.rules[pos]
+			if !st.watched[pos] {
+				continue
+			}
+			bad := sc.sum >= c.AtLeast && c.schedule.open(at, st.prog.zone)
 			if !bad && st.conds[pos].phase == normal {
 				continue
 			}
 			e.look(st, c, nil, trial{bad: bad, good: !bad, value: float64(sc.sum), metric: -1, time: at, received: received, delay: int64(c.Delay), hold: int64(c.Clear.Hold)})
 		}
 	}
+}
+
+// total makes a score anew from its inputs.
+func (st *subject) total(i int) {
+	sc := &st.scores[i]
+	sc.dirty = false
+	sc.sum, sc.miss = st.prog.scores[i].table.Known(sc.values, st.flag)
 }
 
 func (st *subject) noteTotal(at int64, total int) {
@@ -88,7 +102,7 @@ func (st *subject) flag(name string) bool { return st.profile.Flags[name] }
 // expire forgets inputs that are older than their table allows.
 func (e *Engine) expire(st *subject, now int64) {
 	changed := false
-	for i, s := range e.prog.scores {
+	for i, s := range st.prog.scores {
 		sc := &st.scores[i]
 		for k, in := range s.table.Inputs() {
 			if sc.times[k] != 0 && in.MaxAge > 0 && now-sc.times[k] > int64(in.MaxAge) && !math.IsNaN(sc.values[k]) {
@@ -98,6 +112,7 @@ func (e *Engine) expire(st *subject, now int64) {
 	}
 	if changed {
 		e.score(st, now, now)
+		e.judgeTouched(st, now, now)
 	}
 }
 
@@ -120,7 +135,7 @@ func (e *Engine) ScoreBy(s vigil.Subject, key string) (score.Result, bool) {
 }
 
 func (e *Engine) scoreOf(st *subject, key string) (score.Result, bool) {
-	for i, s := range e.prog.scores {
+	for i, s := range st.prog.scores {
 		if s.table.Key != key || !s.table.ForAge(st.profile.AgeGroup) {
 			continue
 		}
@@ -150,7 +165,7 @@ func (e *Engine) ScoreHistory(ctx context.Context, key string, q telemetry.Query
 		return nil, vigil.Errorf(vigil.Invalid, "rule.scores", "the step is too small for the time asked for")
 	}
 	var table *score.Table
-	for _, s := range e.prog.scores {
+	for _, s := range e.prog.Load().scores {
 		if s.table.Key == key {
 			table = s.table
 		}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/condition"
 )
 
 // subject is what the engine remembers of one patient or place. Everything in it is guarded by mu.
@@ -12,16 +13,26 @@ type subject struct {
 	mu      sync.Mutex
 	id      vigil.Subject
 	patient bool
+	prog    *Program
 	profile Profile
 	loaded  bool
 	last    []reading // by metric of the program
 	limits  []float64 // in force, by rule; NaN means not watched
+	watched []bool    // by rule: its scope and flags fit
 	conds   []cond    // physiological, by rule
 	scores  []scoreState
 	totals  []totalAt // NEWS2 as it changed, oldest first, for "was 2 an hour ago"
 	devices map[vigil.DeviceID]*device
 	spoke   *device // the last to speak, mostly the next too
 	acts    []act   // what the desk has still to be told, in order
+
+	windows *condition.State // what conditions look at
+	ask     condition.Context
+	facts   condition.Facts
+	filled  bool  // the windows hold what was there before the subject was first heard of
+	timedAt int64 // when conditions that the clock alone may change are looked at again
+	touched []int32
+	touch   []bool // by rule: stands in touched
 }
 
 type reading struct {
@@ -69,14 +80,16 @@ type act struct {
 	dev  *device // nil for physiological rules
 	cond cond    // as it was when the step was decided
 	at   int64   // receive clock
+	why  string  // of an end that the condition did not decide: a reason for people
 }
 
-func (e *Engine) newSubject(id vigil.Subject) *subject {
-	p := e.prog
+func newSubject(p *Program, id vigil.Subject) *subject {
 	st := &subject{
-		id: id, patient: id.IsPatient(), last: make([]reading, len(p.metrics)), limits: make([]float64, len(p.rules)),
+		id: id, patient: id.IsPatient(), prog: p, last: make([]reading, len(p.metrics)), limits: make([]float64, len(p.rules)), watched: make([]bool, len(p.rules)),
 		conds: make([]cond, len(p.rules)), scores: make([]scoreState, len(p.scores)), devices: map[vigil.DeviceID]*device{},
+		windows: p.layout.NewState(), touch: make([]bool, len(p.rules)),
 	}
+	st.ask = condition.Context{State: st.windows, Facts: &st.facts, Score: st.scoreFor}
 	for i, s := range p.scores {
 		n := len(s.inputs)
 		st.scores[i] = scoreState{values: make([]float64, n), times: make([]int64, n), from: make([]int32, n)}
@@ -93,11 +106,19 @@ func (e *Engine) device(st *subject, id vigil.DeviceID) *device {
 	}
 	d := st.devices[id]
 	if d == nil {
-		d = &device{id: id, conds: make([]cond, len(e.prog.rules))}
+		d = &device{id: id, conds: make([]cond, len(st.prog.rules))}
 		st.devices[id] = d
 	}
 	st.spoke = d
 	return d
+}
+
+// live returns the state that an act is about: a scratch one when its rule is no longer in force.
+func (st *subject) live(a *act) *cond {
+	if st.prog.rules[min(a.rule.pos, len(st.prog.rules)-1)] != a.rule {
+		return &cond{}
+	}
+	return st.cond(a.rule, a.dev)
 }
 
 // cond returns the state of a rule: the device's for technical rules, else the subject's.

@@ -49,7 +49,10 @@ func (e *Engine) tellOne(st *subject) {
 }
 
 func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
-	live := st.cond(a.rule, a.dev)
+	live := st.live(&a)
+	if a.rule.shadow {
+		return e.performShadow(ctx, st, a)
+	}
 	same := live.phase == active && live.since == a.cond.since
 	switch a.step {
 	case begin:
@@ -81,6 +84,11 @@ func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
 		e.cfg.Desk.Update(ctx, a.cond.id, a.cond.value, time.Unix(0, a.at))
 	case end:
 		if !a.cond.held {
+			if a.why != "" {
+				if err := e.cfg.Desk.Mark(ctx, a.cond.id, vigil.AlarmStep{What: "note", Text: a.why}); err != nil && vigil.KindOf(err) == vigil.Unavailable {
+					return err
+				}
+			}
 			if err := e.cfg.Desk.End(ctx, a.cond.id, time.Unix(0, a.at).UTC()); err != nil {
 				return err
 			}
@@ -90,20 +98,58 @@ func (e *Engine) perform(ctx context.Context, st *subject, a act) error {
 	return nil
 }
 
+// performShadow notes what a rule on trial would have done. What speaks for it on the desk does so here too.
+func (e *Engine) performShadow(ctx context.Context, st *subject, a act) error {
+	live := st.live(&a)
+	same := live.phase == active && live.since == a.cond.since
+	switch {
+	case a.step == begin && st.covered(a.rule, a.dev):
+		if same {
+			live.held = true
+		}
+		return nil
+	case a.step == update || a.step == end && a.cond.held || e.cfg.Shadows == nil:
+		return nil
+	case a.step == end:
+		return e.cfg.Shadows.EndShadow(ctx, a.cond.id, time.Unix(0, a.at).UTC(), a.cond.peak)
+	}
+	if same {
+		live.raised = true
+	}
+	s := Shadow{
+		ID: a.cond.id, Rule: a.rule.Key, Version: a.rule.Version, Subject: st.id, Unit: st.profile.Unit, Priority: a.rule.Priority,
+		Value: a.cond.value, Peak: a.cond.peak, Start: time.Unix(0, a.cond.since).UTC(), At: time.Unix(0, a.at).UTC(),
+	}
+	if a.cond.metric >= 0 {
+		s.Metric = st.prog.metrics[a.cond.metric]
+	}
+	return e.cfg.Shadows.BeginShadow(ctx, s)
+}
+
 // overtake ends the open alarms that the new one speaks for: the same people need one call, not two. Their conditions
 // are held and come back, as new episodes, when nothing covers them any more.
 func (e *Engine) overtake(ctx context.Context, st *subject, a act) error {
 	for i := range st.conds {
-		c, cd := e.prog.rules[i], &st.conds[i]
+		c, cd := st.prog.rules[i], &st.conds[i]
 		if cd.phase != active || cd.held || !cd.raised || !slices.Contains(c.covered, a.rule.pos) {
 			continue
 		}
-		if err := e.cfg.Desk.End(ctx, cd.id, time.Unix(0, a.at).UTC()); err != nil {
+		if err := e.endOf(ctx, c, cd, a.at); err != nil {
 			return err
 		}
 		cd.held, cd.raised, cd.ended = true, false, true
 	}
 	return nil
+}
+
+func (e *Engine) endOf(ctx context.Context, c *compiled, cd *cond, at int64) error {
+	switch {
+	case !c.shadow:
+		return e.cfg.Desk.End(ctx, cd.id, time.Unix(0, at).UTC())
+	case e.cfg.Shadows == nil:
+		return nil
+	}
+	return e.cfg.Shadows.EndShadow(ctx, cd.id, time.Unix(0, at).UTC(), cd.peak)
 }
 
 // alarm writes the alarm of an episode that begins.
@@ -118,9 +164,14 @@ func (e *Engine) alarm(ctx context.Context, st *subject, a act) vigil.Alarm {
 	}
 	switch c.Kind {
 	case KindLimit:
-		def := e.prog.labels[a.cond.metric]
+		def := st.prog.labels[a.cond.metric]
 		out.Metric, out.UCUM = def.Key, def.UCUM
 		out.Value, out.Limit = a.cond.value, st.limits[c.pos]
+	case KindCondition:
+		if a.cond.metric >= 0 {
+			def := st.prog.labels[a.cond.metric]
+			out.Metric, out.UCUM, out.Value = def.Key, def.UCUM, a.cond.value
+		}
 	case KindScore:
 		out.Value, out.Limit, out.UCUM = a.cond.value, float64(c.AtLeast), "{score}"
 	case KindLeadOff:

@@ -62,7 +62,7 @@ func (e *Engine) leave(st *subject, dev vigil.DeviceID) {
 func (e *Engine) abandon(st *subject, conds []cond, d *device, i int, at int64) {
 	switch conds[i].phase {
 	case active:
-		e.step(st, e.prog.rules[i], d, end, at)
+		e.step(st, st.prog.rules[i], d, end, at)
 	case pending:
 		conds[i] = cond{}
 	}
@@ -93,17 +93,18 @@ func (e *Engine) Forget(s vigil.Subject) {
 			e.abandon(st, d.conds, d, i, at)
 		}
 	}
-	fresh := e.newSubject(s)
+	fresh := newSubject(st.prog, s)
 	st.last, st.scores, st.totals, st.devices, st.spoke, st.loaded = fresh.last, fresh.scores, nil, fresh.devices, nil, false
+	st.windows, st.touched, st.touch, st.ask.State, st.filled = fresh.windows, nil, fresh.touch, fresh.windows, false
 	st.mu.Unlock()
 	e.tell([]*subject{st})
 }
 
 // heard notes that a device spoke and learns how often it does. Time lost in an outage is not learned from.
 func (e *Engine) heard(st *subject, d *device, received int64) {
-	if d.heard != 0 && received > d.heard && d.watched && e.prog.noData != nil {
+	if d.heard != 0 && received > d.heard && d.watched && st.prog.noData != nil {
 		if gap := received - d.heard; gap >= d.gap {
-			if gap <= e.allowed(d) {
+			if gap <= e.allowed(st, d) {
 				d.gap = gap
 			}
 		} else {
@@ -111,14 +112,14 @@ func (e *Engine) heard(st *subject, d *device, received int64) {
 		}
 	}
 	d.heard = max(d.heard, received)
-	if c := e.prog.noData; c != nil && d.conds[c.pos].phase == active && received > d.conds[c.pos].since {
+	if c := st.prog.noData; c != nil && d.conds[c.pos].phase == active && received > d.conds[c.pos].since {
 		e.step(st, c, d, end, received)
 	}
 }
 
 // allowed returns how long the device may be silent, 0 for ever.
-func (e *Engine) allowed(d *device) int64 {
-	delay := int64(e.prog.noData.Delay)
+func (e *Engine) allowed(st *subject, d *device) int64 {
+	delay := int64(st.prog.noData.Delay)
 	usual := time.Duration(0)
 	if e.cfg.Interval != nil {
 		usual = e.cfg.Interval(d.id)
@@ -133,8 +134,8 @@ func (e *Engine) allowed(d *device) int64 {
 }
 
 func (e *Engine) silence(st *subject, d *device, now int64) {
-	c := e.prog.noData
-	if c == nil || !d.watched {
+	c := st.prog.noData
+	if c == nil || !d.watched || !st.watched[c.pos] || !c.schedule.open(now, st.prog.zone) {
 		return
 	}
 	if st.profile.Flags[Standby] { // away from the bed: silence is expected, and counts anew when the patient is back
@@ -147,7 +148,7 @@ func (e *Engine) silence(st *subject, d *device, now int64) {
 	if d.conds[c.pos].phase == active {
 		return
 	}
-	allowed := e.allowed(d)
+	allowed := e.allowed(st, d)
 	if allowed == 0 || now-d.heard < allowed {
 		return
 	}
@@ -156,28 +157,54 @@ func (e *Engine) silence(st *subject, d *device, now int64) {
 }
 
 // Restore seeds what is open on the desk, so that nothing is raised twice after a restart. Call it before the first
-// Observe.
+// Observe. What a retired rule left open is ended.
 func (e *Engine) Restore(open []vigil.Alarm) {
+	p := e.prog.Load()
+	var telling []*subject
 	for _, a := range open {
 		if a.Kind != vigil.KindAlarm || !a.Active() {
 			continue
 		}
-		for _, c := range e.prog.rules {
-			if c.Key != a.Rule {
-				continue
-			}
+		restored := cond{phase: active, raised: true, metric: -1, since: a.Onset.UnixNano(), heard: a.Raised.UnixNano(), value: a.Value, peak: a.Value, id: a.ID}
+		if m, ok := p.index[a.Metric]; ok {
+			restored.metric = int32(m)
+		}
+		if why, ok := p.retired(a); ok {
 			st := e.subject(a.Subject)
 			st.mu.Lock()
-			var d *device
-			if c.Class == vigil.Technical {
-				d = e.device(st, a.Device)
-			}
-			metric := int32(-1)
-			if m, ok := e.prog.index[a.Metric]; ok {
-				metric = int32(m)
-			}
-			*st.cond(c, d) = cond{phase: active, raised: true, metric: metric, since: a.Onset.UnixNano(), heard: a.Raised.UnixNano(), value: a.Value, peak: a.Value, id: a.ID}
+			st.do(act{step: end, rule: &compiled{Rule: Rule{Key: a.Rule}}, cond: restored, at: e.cfg.Now().UnixNano(), why: why})
 			st.mu.Unlock()
+			telling = append(telling, st)
+			continue
 		}
+		e.restore(a.Subject, a.Device, a.Rule, false, restored)
+	}
+	e.tell(telling)
+}
+
+// RestoreShadows seeds what rules on trial hold open.
+func (e *Engine) RestoreShadows(open []Shadow) {
+	for _, s := range open {
+		metric := int32(-1)
+		if m, ok := e.prog.Load().index[s.Metric]; ok {
+			metric = int32(m)
+		}
+		e.restore(s.Subject, "", s.Rule, true, cond{phase: active, raised: true, metric: metric, since: s.Start.UnixNano(), heard: s.At.UnixNano(), value: s.Value, peak: s.Peak, id: s.ID})
+	}
+}
+
+func (e *Engine) restore(id vigil.Subject, dev vigil.DeviceID, key string, shadow bool, cd cond) {
+	st := e.subject(id)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, c := range st.prog.rules {
+		if c.Key != key || c.shadow != shadow {
+			continue
+		}
+		var d *device
+		if c.perDevice() {
+			d = e.device(st, dev)
+		}
+		*st.cond(c, d) = cd
 	}
 }

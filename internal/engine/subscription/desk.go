@@ -160,12 +160,21 @@ func (d *Desk) Mine(ctx context.Context, id string) error {
 func (d *Desk) Run(ctx context.Context) error {
 	ctx = access.AsSystem(ctx, "subscription")
 	defer d.wg.Wait()
+	tick := time.NewTicker(d.cfg.Every)
+	defer tick.Stop()
 	f, err := d.open(ctx)
+	for vigil.KindOf(err) == vigil.Unavailable { // the book's server is away for a moment
+		d.cfg.Log.Warn("subscription.open", "error", err)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		f, err = d.open(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(d.cfg.Every)
-	defer tick.Stop()
 	for {
 		more, err := f.round(ctx)
 		if err != nil && ctx.Err() == nil {

@@ -8,7 +8,6 @@ package mqtt
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -32,6 +31,7 @@ type Broker struct {
 	cfg    Config
 	server *mochi.Server
 	hook   *hook
+	lent   *lentBuffers
 	ready  chan struct{}
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
@@ -50,7 +50,7 @@ func New(cfg Config) *Broker {
 	if cfg.MaxPending == 0 {
 		cfg.MaxPending = 1024
 	}
-	return &Broker{cfg: cfg, conns: map[net.Conn]bool{}, ready: make(chan struct{})}
+	return &Broker{cfg: cfg, conns: map[net.Conn]bool{}, lent: newLentBuffers(), ready: make(chan struct{})}
 }
 
 // Protocol returns the contract of this room.
@@ -58,11 +58,8 @@ func (b *Broker) Protocol() protocol.Protocol {
 	return protocol.Protocol{Name: "mqtt", Decode: Decode, Encode: Encode, Serve: b.Serve}
 }
 
-// What a connection holds while it says nothing; ten thousand of them are idle most of the time.
-const (
-	readBuffer    = 1 << 10 // a larger publish is read past it
-	pendingWrites = 256     // messages for a slow subscriber, 8 bytes each
-)
+// pendingWrites is how many messages wait for a slow subscriber beyond what the socket takes; every client, idle or not, holds 8 bytes for each.
+const pendingWrites = 60
 
 // Serve accepts connections until ctx ends, then closes every one of them and returns nil.
 func (b *Broker) Serve(ctx context.Context, h protocol.Host) error {
@@ -74,7 +71,7 @@ func (b *Broker) Serve(ctx context.Context, h protocol.Host) error {
 	caps.MaximumClientWritesPending = pendingWrites
 	b.server = mochi.New(&mochi.Options{
 		Capabilities: caps, Logger: slog.New(slog.DiscardHandler), InlineClient: true,
-		ClientNetReadBufferSize: readBuffer, ClientNetWriteBufferSize: 2048, SysTopicResendInterval: 3600,
+		ClientNetWriteBufferSize: 2048, SysTopicResendInterval: 3600,
 	})
 	b.hook = newHook(b.server, h, b.cfg.MaxPending)
 	if err := b.server.AddHook(b.hook, nil); err != nil {
@@ -90,6 +87,7 @@ func (b *Broker) Serve(ctx context.Context, h protocol.Host) error {
 	<-ctx.Done()
 	b.shut()
 	b.wg.Wait()
+	b.hook.wills.close()
 	return b.server.Close()
 }
 
@@ -107,7 +105,11 @@ func (b *Broker) accept(ctx context.Context, l net.Listener, log *slog.Logger) {
 			}
 			continue
 		}
-		b.wg.Go(func() { b.establish(conn) })
+		b.wg.Go(func() {
+			if s := b.establish(conn); s != nil {
+				b.wg.Go(func() { b.serve(s) }) // on a goroutine of its own, since this one's stack has grown
+			}
+		})
 	}
 }
 
@@ -115,34 +117,45 @@ func (b *Broker) accept(ctx context.Context, l net.Listener, log *slog.Logger) {
 func (b *Broker) ServeConn(ctx context.Context, conn net.Conn) {
 	select {
 	case <-b.ready:
-		b.establish(conn)
+		if s := b.establish(conn); s != nil {
+			b.serve(s)
+		}
 	case <-ctx.Done():
 		conn.Close()
 	}
 }
 
-// establish bounds the time to CONNECT; the broker renews the deadline from the client's keepalive afterwards.
-func (b *Broker) establish(conn net.Conn) {
-	defer conn.Close()
+// establish hears the CONNECT, in bounded time. It returns nil when the connection was refused and closed.
+func (b *Broker) establish(conn net.Conn) *session {
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return
+	closed := b.closed
+	if !closed {
+		b.conns[conn] = true
 	}
-	b.conns[conn] = true
 	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		delete(b.conns, conn)
-		b.mu.Unlock()
-	}()
-	if conn.SetDeadline(time.Now().Add(b.cfg.Handshake)) != nil {
-		return
+	if closed || conn.SetDeadline(time.Now().Add(b.cfg.Handshake)) != nil {
+		b.forget(conn)
+		return nil
 	}
-	err := b.server.EstablishConnection(listenerID, conn)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		b.hook.host.Log.Debug("mqtt.connection.ended", "error", err)
+	s, err := b.hook.admit(conn, newReader(conn, b.lent, b.cfg.MaxPacket))
+	if err != nil {
+		b.hook.host.Log.Debug("mqtt.connection.refused", "remote", conn.RemoteAddr().String(), "error", err)
+		b.forget(conn)
+		return nil
 	}
+	return s
+}
+
+func (b *Broker) serve(s *session) {
+	s.loop()
+	b.forget(s.conn)
+}
+
+func (b *Broker) forget(conn net.Conn) {
+	conn.Close()
+	b.mu.Lock()
+	delete(b.conns, conn)
+	b.mu.Unlock()
 }
 
 const listenerID = "vigil"

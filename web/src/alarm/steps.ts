@@ -7,7 +7,7 @@ export interface Step { key: string; title: string; at?: number; detail?: string
 
 const titles: Record<string, string> = {
   raised: 'Raised', paged: 'Paged', seen: 'Seen', acknowledged: 'Acknowledged', passed_on: 'Passed on', escalated: 'Escalated',
-  video_opened: 'Video opened', demoted: 'Made less urgent', resolved: 'Resolved', action: 'Acted',
+  video_opened: 'Video opened', demoted: 'Made less urgent', promoted: 'Urgent again', resolved: 'Resolved', action: 'Acted',
 }
 
 const MAX_DONE = 4

@@ -3,7 +3,7 @@
 export type Signal = 'ecg' | 'spo2' | 'bp' | 'resp' | 'temp' | 'co2' | 'pressure' | 'other'
 
 const rules: [RegExp, Signal][] = [
-  [/^(ecg|heart-rate|hr|pulse-rate)/, 'ecg'],
+  [/^(ecg|heart-rate|hr|pulse-rate|af-)/, 'ecg'],
   [/^(spo2|pleth|ppg)/, 'spo2'],
   [/^(bp|art|abp|nibp)/, 'bp'],
   [/^(resp|rr)/, 'resp'],

@@ -4,6 +4,7 @@
 package recordtest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content}, {"NewestFirst", newestFirst},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -264,6 +265,28 @@ func keysetPages(t *testing.T, b record.Backend) {
 	}
 }
 
+// chains follows references forth and back, to what few and what many resources satisfy.
+func chains(t *testing.T, b record.Backend) {
+	name := func(n string) fhir.Value { return fhir.Value{Param: "Patient.family", Kind: fhir.ParamString, Text: n} }
+	to := func(id string) fhir.Value {
+		return fhir.Value{Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Patient", ID: id}
+	}
+	apply(t, b, change("Patient", "p1", 1, []string{"p1"}, name("Okafor")), change("Patient", "p2", 1, []string{"p2"}, name("Kim")),
+		change("Observation", "o1", 1, []string{"p1"}, token("a"), to("p1")), change("Observation", "o2", 1, []string{"p2"}, token("b"), to("p2")),
+		change("Observation", "o3", 1, []string{"p2"}, token("a"), to("p2")))
+	named := []record.Clause{{Param: "Patient.family", Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpStarts, Value: fhir.Value{Kind: fhir.ParamString, Text: "kim"}}}}}
+	led := record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Chain: []record.Scope{{Type: "Patient", Where: named}}}
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: []record.Clause{led}}), "o2", "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Limit: 10, Where: append(byCode("a").Where, led)}), "o3")
+	has := func(code, patient string) record.Clause {
+		return record.Clause{Has: &record.Has{Param: "Observation.subject", Scope: record.Scope{Type: "Observation", Patient: patient, Where: byCode(code).Where}}}
+	}
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("b", "")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{has("a", "p2")}}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: append(named, has("a", ""))}), "p2")
+	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{{Or: []record.Clause{has("b", ""), named[0]}, Not: true}}}), "p1")
+}
+
 // broadClauses asks for values that thousands of resources have, beside another clause and in every order.
 func broadClauses(t *testing.T, b record.Backend) {
 	const n = 2600
@@ -304,6 +327,98 @@ func broadClauses(t *testing.T, b record.Backend) {
 			}
 		}
 	}
+}
+
+// newestFirst asks for the newest of a type of everybody, page by page: dates are shared, doubled and absent, and some
+// clauses leave many, some few.
+func newestFirst(t *testing.T, b record.Backend) {
+	const n = 3000
+	type dated struct {
+		id   string
+		at   int64
+		unit string
+		code string
+		nth  int
+	}
+	var all []dated
+	var changes []record.Change
+	for i := range n {
+		d := dated{id: fmt.Sprintf("o%04d", i), at: int64(i * 37 % 700), unit: []string{"icu", "ward", "er"}[i%3], code: []string{"a", "a", "a", "b"}[i%4], nth: i}
+		values := []fhir.Value{token(d.code), {Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Location", ID: d.unit}}
+		date := func(at, span int64) fhir.Value {
+			return fhir.Value{Param: "Observation.date", Kind: fhir.ParamDate, Low: at, High: at + span}
+		}
+		switch {
+		case i%50 == 0:
+			d.at = -1 // none
+		case i%7 == 0:
+			values = append(values, date(d.at, 1), date(d.at-300, 9), date(d.at, 4))
+		default:
+			values = append(values, date(d.at, 1))
+		}
+		all, changes = append(all, d), append(changes, change("Observation", d.id, 1, nil, values...))
+	}
+	apply(t, b, changes...)
+	slices.SortStableFunc(all, func(x, y dated) int { return cmp.Or(cmp.Compare(y.at, x.at), cmp.Compare(x.nth, y.nth)) })
+	in := func(id string) record.Clause {
+		return record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Any: []record.Match{{Op: record.OpEq, Value: fhir.Value{Kind: fhir.ParamReference, Type: "Location", ID: id}}}}
+	}
+	for name, c := range map[string]struct {
+		where []record.Clause
+		keep  func(dated) bool
+	}{
+		"All":     {nil, func(dated) bool { return true }},
+		"Code":    {byCode("a").Where, func(d dated) bool { return d.code == "a" }},
+		"Two":     {append(byCode("b").Where, in("ward")), func(d dated) bool { return d.code == "b" && d.unit == "ward" }},
+		"Nothing": {append(byCode("a").Where, in("lab")), func(dated) bool { return false }},
+	} {
+		var want, got []string
+		for _, d := range all {
+			if c.keep(d) {
+				want = append(want, d.id)
+			}
+		}
+		q := record.Query{Type: "Observation", Where: c.where, Sort: []record.Sort{{Param: "Observation.date", Kind: fhir.ParamDate, Desc: true}}, Limit: 90, Total: -1}
+		for {
+			found, err := b.Find(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found.Total != len(want) {
+				t.Errorf("%s: total %d, want %d", name, found.Total, len(want))
+			}
+			for _, r := range found.Records {
+				got = append(got, r.ID)
+			}
+			if q.After = found.Cursor; q.After == nil || len(got) > n {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d resources, want %d, in another order: %.100v, want %.100v", name, len(got), len(want), got, want)
+		}
+	}
+}
+
+// content holds that a text is found in the newest version of a resource itself, whatever its letters' case.
+func content(t *testing.T, b record.Backend) {
+	text := func(id string, version int64, text string) record.Change {
+		c := change("Observation", id, version, []string{"sara"}, token("a"))
+		c.Record.JSON = fmt.Appendf(nil, `{"resourceType":"Observation","id":%q,"note":[{"text":%q}]}`, id, text)
+		return c
+	}
+	apply(t, b, text("o1", 1, "Patient was RESTLESS"), text("o2", 1, "resting"), text("o3", 1, "restless"))
+	apply(t, b, text("o3", 2, "asleep"))
+	look := func(words ...string) (c record.Clause) {
+		for _, w := range words {
+			c.All = append(c.All, record.Clause{Param: record.ParamContent, Kind: fhir.ParamString, Any: []record.Match{{Op: record.OpContains, Value: fhir.Value{Kind: fhir.ParamString, Text: w}}}})
+		}
+		return c
+	}
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("restless")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("rest", "patient")}, Limit: 9}), "o1")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: append(byCode("a").Where, look("asleep")), Limit: 9}), "o3")
+	want(t, find(t, b, record.Query{Type: "Observation", Where: []record.Clause{look("o3", "restless")}, Limit: 9}))
 }
 
 func reindex(t *testing.T, b record.Backend) {
