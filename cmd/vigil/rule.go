@@ -228,7 +228,7 @@ func (c *ruleRollbackCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if v.State == rule.Retired {
-		fmt.Printf("version %d of %s is retired, the rule of the catalogue is in force\n", v.Number, v.Key)
+		fmt.Printf("version %d of %s is retired; the rule of the catalogue, where there is one, is in force\n", v.Number, v.Key)
 		return nil
 	}
 	fmt.Printf("version %d of %s is in force again\n", v.Number, v.Key)
