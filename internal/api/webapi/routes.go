@@ -87,7 +87,7 @@ func (a *API) routes() []route {
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
 	}
-	all = append(all, a.ruleRoutes(staff)...)
+	all = append(append(all, a.ruleRoutes(staff)...), a.modelRoutes(staff, clinical)...)
 	return append(all, a.keepRoutes(admin)...)
 }
 
