@@ -20,24 +20,16 @@ type peerQueue struct{ db *DB }
 
 // Enqueue implements peer.Queue.
 func (q peerQueue) Enqueue(ctx context.Context, name string, items []peer.Item, mark, at string) error {
-	now := time.Now().UnixNano()
 	return q.db.Write(ctx, func(tx *Tx) error {
 		var seq int64
 		if err := tx.QueryRow(`SELECT COALESCE(MAX(seq), 0) FROM peer_item WHERE peer = ?`, name).Scan(&seq); err != nil {
 			return err
 		}
 		for i, it := range items {
-			added, due := now, now
-			if !it.Added.IsZero() {
-				added = it.Added.UnixNano()
-			}
-			if !it.Due.IsZero() {
-				due = it.Due.UnixNano()
-			}
 			_, err := tx.Exec(`INSERT INTO peer_item (peer, key, seq, added, due, tries, error, dead) VALUES (?,?,?,?,?,?,?,?)
 				ON CONFLICT (peer, key) DO UPDATE SET gen = peer_item.gen + 1, due = excluded.due, tries = excluded.tries, error = excluded.error, dead = excluded.dead,
 				added = CASE WHEN peer_item.dead = 1 THEN excluded.added ELSE peer_item.added END`,
-				name, it.Key, seq+int64(i)+1, added, due, it.Tries, it.Error, oneIf(it.Dead))
+				name, it.Key, seq+int64(i)+1, it.Added.UnixNano(), it.Due.UnixNano(), it.Tries, it.Error, oneIf(it.Dead))
 			if err != nil {
 				return err
 			}

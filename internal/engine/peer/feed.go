@@ -30,8 +30,9 @@ const (
 type feeder struct {
 	*line
 	sub     *alarm.Subscription
-	began   bool // alarms were listed once
-	records int64
+	began   bool  // alarms were listed once
+	follows bool  // records is known
+	records int64 // newest commit that was looked at
 	hour    int64
 }
 
@@ -61,6 +62,12 @@ func (f *feeder) number(ctx context.Context, name string) (n int64, ok bool, err
 }
 
 func (f *feeder) enqueue(ctx context.Context, items []Item, mark string, at int64) error {
+	now := f.d.cfg.Now()
+	for i := range items {
+		if items[i].Added = now; items[i].Due.IsZero() {
+			items[i].Due = now
+		}
+	}
 	return f.d.cfg.Queue.Enqueue(ctx, f.Name, items, mark, strconv.FormatInt(at, 10))
 }
 
@@ -68,18 +75,21 @@ func (f *feeder) enqueue(ctx context.Context, items []Item, mark string, at int6
 // when something refers to it.
 func (f *feeder) followRecords(ctx context.Context) error {
 	last, err := f.d.cfg.Changes.Last(ctx)
-	if err != nil || f.records != 0 && last <= f.records {
+	if err != nil || f.follows && last <= f.records {
 		return err
 	}
-	if f.records == 0 {
+	if !f.follows {
 		at, ok, err := f.number(ctx, markRecords)
 		if err != nil {
 			return err
 		}
 		if f.records = at; !ok {
-			f.records = max(last, 1)
-			return f.enqueue(ctx, nil, markRecords, f.records)
+			f.records = last
+			err := f.enqueue(ctx, nil, markRecords, f.records)
+			f.follows = err == nil
+			return err
 		}
+		f.follows = true
 	}
 	var items []Item
 	newest := f.records

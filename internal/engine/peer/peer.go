@@ -101,7 +101,7 @@ type Item struct {
 
 // Queue keeps items durably. Calls may be concurrent.
 type Queue interface {
-	// Enqueue adds the items, or asks anew for those that wait, and moves the peer's mark, in one transaction. An item that
+	// Enqueue adds the items, which say when they were asked for and are due, or asks anew for those that wait, and moves the peer's mark, in one transaction. An item that
 	// is dead lives again.
 	Enqueue(ctx context.Context, peer string, items []Item, mark, at string) error
 	// Next returns the items of a peer that are due, oldest first.
