@@ -99,6 +99,7 @@ func matrix() map[string]doorway {
 		"GET /api/rules":                 {who: staff},
 		"POST /api/rules":                {who: staff, body: `{"nonsense":1}`},
 		"GET /api/rules/vocabulary":      {who: staff},
+		"GET /api/rules/alarms":          {who: staff},
 		"POST /api/rules/check":          {who: staff},
 		"POST /api/rules/test":           {who: staff, body: `{"text":"tests: []"}`},
 		"GET /api/rules/replays":         {who: staff},

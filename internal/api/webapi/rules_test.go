@@ -134,3 +134,34 @@ func TestReplayOverTheDoor(t *testing.T) {
 	lee.refused(t, "DELETE", "/api/rules/replays/"+got.ID, "", http.StatusConflict)
 	h.visit(t, "nurse").refused(t, "POST", "/api/rules/replays", body(t, map[string]any{"text": fastAndLow}), http.StatusForbidden)
 }
+
+func TestAlarmsOfRulesAreCounted(t *testing.T) {
+	h := shared()
+	var got struct {
+		Rules map[string]int
+		Days  []struct {
+			Day    string
+			Alarms int
+		}
+	}
+	sum := func() (n int) {
+		for _, d := range got.Days {
+			n += d.Alarms
+		}
+		return n
+	}
+	lee := h.visit(t, "physician")
+	h.cuff(t, h.monitorOf(t, "okafor"), 71, 41, 51)
+	h.alarmOf(t, lee, "okafor", "map-low")
+	h.visit(t, "engineer").must(t, "GET", "/api/rules/alarms?days=1", "", &got)
+	if got.Rules["map-low"] == 0 || sum() == 0 {
+		t.Errorf("%+v", got)
+	}
+	all := sum()
+	got.Days = nil
+	lee.must(t, "GET", "/api/rules/alarms?days=1&rule=map-low", "", &got)
+	if n := sum(); n == 0 || n > all {
+		t.Errorf("%d of %d alarms are of map-low", n, all)
+	}
+	lee.refused(t, "GET", "/api/rules/alarms?days=99", "", http.StatusBadRequest)
+}
