@@ -97,10 +97,11 @@ func TestRuleFromTheEditorToTheWard(t *testing.T) {
 	}
 	var one struct {
 		Origin, State, Text string
+		By, At              string
 		Steps               []struct{ To string }
 	}
 	engineer.must(t, "GET", "/api/rules/fast-and-low", "", &one)
-	if one.Origin != "site" || one.State != "live" || len(one.Steps) != 5 || !strings.Contains(one.Text, "mean(") {
+	if one.By == "" || one.At == "" || one.Origin != "site" || one.State != "live" || len(one.Steps) != 5 || !strings.Contains(one.Text, "mean(") {
 		t.Errorf("%+v", one)
 	}
 	other.must(t, "POST", "/api/rules/fast-and-low/rollback", `{"note":"end of the test"}`, &v)
