@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { add, change, clause, fromSeconds, remove, rooted, setJoin, spanOf, tidy, toSeconds, unitOf, withFn, withTexts } from './model'
+import { sameDraft, sendable } from './draft'
 import { outside, pieces, say, scopeOf } from './say'
 import type { Model, Vocabulary } from './types'
 
@@ -87,4 +88,18 @@ test('what the slots cannot say is edited as CEL', () => {
   expect(outside({ ...form, when: 'abs(delta("spo2", "5m")) > 3' })).toBe(true)
   expect(outside({ ...form, when: '…', model: fast })).toBe(false)
   expect(outside({ ...form })).toBe(false)
+})
+
+describe('an unsaved draft', () => {
+  const form = { key: 'x', kind: 'condition', title: 'X', priority: 'low', delay_s: 0, clear_hold_s: 0, model: fast, when: 'last("heart-rate") > 120' } as const
+  test('is the same when only the editor’s own groups differ', () => {
+    expect(sameDraft({ form, tests: '' }, { form: { ...form, when: undefined, model: rooted(fast) }, tests: '\n' })).toBe(true)
+    expect(sameDraft({ form, tests: '' }, { form: { ...form, model: { ...fast, value: 121 } }, tests: '' })).toBe(false)
+    expect(sameDraft({ form, tests: '' }, { form, tests: '- a' })).toBe(false)
+    expect(sameDraft({ form, tests: '' }, { form: { ...form, units: undefined }, tests: '' })).toBe(true)
+  })
+  test('is sent without empty groups, lists and words', () => {
+    expect(sendable({ ...form, model: { all: [{ any: [fast] }, { all: [] }] }, units: [], patients: ['', 'okafor'] })).toMatchObject({ model: fast, when: undefined, units: undefined, patients: ['okafor'] })
+    expect(sendable({ ...form, model: { all: [] } }).model).toBeUndefined()
+  })
 })
