@@ -57,7 +57,8 @@ describe('another function', () => {
     expect(withFn(fast, 'flag', words)).toEqual({ fn: 'flag', name: 'asleep' })
     expect(withFn(fast, 'weekday', words)).toEqual({ fn: 'weekday', op: '==', texts: ['mon'] })
     expect(withFn(asleep, 'last', words)).toEqual({ fn: 'last', metric: 'heart-rate', op: '>', value: 0, unit: 'bpm' })
-    expect(withFn(fast, 'score', words)).toEqual({ fn: 'score', name: 'news2', op: '>', value: 120 })
+    expect(withFn(fast, 'score', words)).toEqual({ fn: 'score', name: 'news2', op: '>=', value: 5 })
+    expect(withFn({ fn: 'score', name: 'news2', op: '>', value: 7 }, 'score_known', { ...words, functions: [...words.functions, { ...words.functions[6]!, name: 'score_known' }] })).toEqual({ fn: 'score_known', name: 'news2', op: '>', value: 7 })
   })
   test('texts choose their operator', () => {
     expect(withTexts({ fn: 'weekday' }, ['sat', 'sun'])).toEqual({ fn: 'weekday', op: 'in', texts: ['sat', 'sun'] })

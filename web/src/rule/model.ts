@@ -78,6 +78,7 @@ export function withFn(m: Model, fn: string, words: Vocabulary): Model {
     case 'yes_no': if (m.not) out.not = true; break
     case 'text': out.op = '=='; out.texts = m.fn === fn ? m.texts : [firstText(fn)]; break
     default:
+      if (fn.startsWith('score') && !m.fn?.startsWith('score')) { out.op = '>='; out.value = 5; break } // a measurement's number says nothing about a total
       out.op = m.op && m.op !== 'in' ? m.op : '>'
       out.value = m.value ?? 0
   }

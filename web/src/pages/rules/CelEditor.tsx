@@ -25,7 +25,7 @@ export function CelEditor({ form, checked, words, set }: { form: Form; checked?:
         {checked?.ok && <Chip tone="good" icon={<Check size={13} aria-hidden />}>{t.celOk}</Chip>}
       </div>
       <textarea ref={area} className={css.text} aria-label={t.celEdit} rows={Math.max(3, text.split('\n').length + 1)} spellCheck={false} value={text} aria-invalid={spots.length > 0 || undefined} onChange={(e) => set({ when: e.target.value })} />
-      {spots.length > 0 && <ul className={css.spots} role="alert">{spots.map((s) => <li key={`${s.line}.${s.column}.${s.message}`}><Place spot={s} text={text} onJump={() => jump(s)} /></li>)}</ul>}
+      {spots.length > 0 && <div role="alert"><ul className={css.spots}>{spots.map((s) => <li key={`${s.line}.${s.column}.${s.message}`}><Place spot={s} text={text} onJump={() => jump(s)} /></li>)}</ul></div>}
       <details className={css.words}>
         <summary>{t.words}</summary>
         <dl>

@@ -41,7 +41,7 @@ export function Editor({ rule, words, draft, dirty, onChange, onDiscard }: {
       <Card title={t.sentence} aside={<>{dirty && rule && <Chip tone="caution">{t.unsaved}</Chip>}<Verdict checked={checked.data} busy={!checked.settled} /></>}>
         {!rule && <Basics form={form} words={words} set={set} />}
         <SentenceEditor form={form} words={words} set={set}
-          cel={byText && <CelEditor form={form} checked={checked.data} set={set} words={words} />} />
+          cel={byText ? <CelEditor form={form} checked={checked.data} set={set} words={words} /> : undefined} />
         {checked.isError ? <ErrorPanel error={checked.error} what={t.noCheck} retry={() => void checked.refetch()} /> : <Faults checked={checked.data} byText={byText} />}
         {said && said.sentence.length > 0 && <p className={css.said}><span className={css.label}>{t.reads}</span><Sentence slots={said.sentence} /></p>}
         <footer className={css.foot}>
@@ -75,7 +75,7 @@ function Faults({ checked, byText }: { checked?: Checked; byText: boolean }) {
   if (!checked || checked.ok) return null
   const list = checked.faults.filter((f) => !byText || !f.path.endsWith('/when'))
   if (list.length === 0) return checked.faults.length === 0 ? <p className={css.faults} role="alert">{checked.message}</p> : null
-  return <ul className={css.faults} role="alert">{list.map((f) => <li key={f.path + f.message}><code>{f.path.replace(/^\/rules\/[^/]*/, '')}</code> {f.message.replace(/^line \d+, column \d+: /, '')}</li>)}</ul>
+  return <div role="alert"><ul className={css.faults}>{list.map((f) => <li key={f.path + f.message}><code>{f.path.replace(/^\/rules\/[^/]*/, '')}</code> {f.message.replace(/^line \d+, column \d+: /, '')}</li>)}</ul></div>
 }
 
 function Basics({ form, words, set }: { form: Form; words: Vocabulary; set: (f: Partial<Form>) => void }) {

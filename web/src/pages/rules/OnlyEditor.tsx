@@ -31,14 +31,16 @@ export function OnlyEditor({ form, words, set }: { form: Form; words: Vocabulary
   }
   return (
     <div className={css.only}>
-      {there.length === 0 && <p className={css.soft}>{t.onlyNone}</p>}
       {there.map((k) => <div key={k} className={css.part}><span>{t.onlyLead[k]}</span>{slot(k)}<Cross label={`${t.removeOnly}: ${t.onlyKinds[k]}`} onClick={() => set({ [k]: undefined })} /></div>)}
-      {there.length < kinds.length && (
-        <select className={css.add} aria-label={t.onlyAdd} value="" onChange={(e) => set(begin(e.target.value as Only, words, units?.[0]?.id ?? ''))}>
-          <option value="">+ {t.onlyAdd}</option>
-          {kinds.filter((k) => !there.includes(k)).map((k) => <option key={k} value={k}>{t.onlyKinds[k]}</option>)}
-        </select>
-      )}
+      <div className={css.part}>
+        {there.length === 0 && <span className={css.soft}>{t.onlyNone}</span>}
+        {there.length < kinds.length && (
+          <select className={css.add} aria-label={t.onlyAdd} value="" onChange={(e) => set(begin(e.target.value as Only, words, units?.[0]?.id ?? ''))}>
+            <option value="">+ {t.onlyAdd}</option>
+            {kinds.filter((k) => !there.includes(k)).map((k) => <option key={k} value={k}>{t.onlyKinds[k]}</option>)}
+          </select>
+        )}
+      </div>
     </div>
   )
 }

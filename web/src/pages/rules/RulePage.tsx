@@ -53,7 +53,7 @@ function Workbench({ storageKey, rule, words }: { storageKey: string; rule?: Rul
   const dirty = draft !== undefined && !sameDraft(draft, base)
   useEffect(() => { keepDraft(storageKey, dirty ? draft : undefined) }, [storageKey, dirty, draft])
   return (
-    <div className={css.columns}>
+    <div className={rule ? css.columns : css.main}>
       <div className={css.main}><Editor rule={rule} words={words} draft={now} dirty={dirty || rule === undefined} onChange={setDraft} onDiscard={() => setDraft(undefined)} /></div>
       {rule && <aside className={css.side}><NextStep rule={rule} onLoad={setDraft} /><HistoryCard rule={rule} /></aside>}
     </div>

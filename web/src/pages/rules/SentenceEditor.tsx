@@ -53,7 +53,6 @@ function Limit({ form, words, set }: EditProps) {
           {metrics.length > 1 && <Cross label={t.removeMetric(nameOf(m, words))} onClick={() => set({ metrics: metrics.filter((x) => x !== m) })} />}
         </span>
       ))}
-      {metrics.length < 4 && free.length > 0 && <button type="button" className={css.add} onClick={() => set({ metrics: [...metrics, free[0]!.key] })}>+ {t.addMetric}</button>}
       <Pick label={t.slot.side} value={form.side ?? 'high'} options={[['high', t.isOver], ['low', t.isUnder]]} onChange={(side) => set({ side: side as 'low' | 'high' })} />
       {groups.map((g, i) => (
         <span key={g} className={css.part}>
@@ -63,6 +62,7 @@ function Limit({ form, words, set }: EditProps) {
         </span>
       ))}
       {unit && <span>{unit}</span>}
+      {metrics.length < 4 && free.length > 0 && <button type="button" className={css.add} onClick={() => set({ metrics: [...metrics, free[0]!.key] })}>+ {t.addMetric}</button>}
     </>
   )
 }
