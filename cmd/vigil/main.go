@@ -36,6 +36,7 @@ type program struct {
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
 	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens, programs of other systems."`
 	Peer      peerCmd      `cmd:"" help:"Other FHIR servers, an EHR for example: list, test, key, retry."`
+	Model     modelCmd     `cmd:"" help:"Trained models: list, show, validate."`
 	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`
 	Backup    backupCmd    `cmd:"" help:"Make a backup, while Vigil runs or of a stopped one."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory out of a backup."`

@@ -19,6 +19,7 @@ import (
 	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
@@ -58,6 +59,7 @@ type Engines struct {
 	App       *notify.App
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Models    *appraise.Registry
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
@@ -209,6 +211,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 			}
 		},
 	})
+	if err := e.openModels(ctx); err != nil {
+		return err
+	}
 	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
 	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
 	if err := e.openRules(ctx, chains); err != nil {
@@ -221,6 +226,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	if err := e.Schedule.Every("models", 5*time.Minute, e.Models.Hourly); err != nil {
+		return err
+	}
 	if err := e.openSubscriptions(cfg, e.mail); err != nil {
 		return err
 	}
@@ -326,6 +334,7 @@ func (e *Engines) parts() []part {
 		{"desk", e.Desk.Run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"models", e.Models.Run},
 		{"replays", e.Replays.Run},
 		{"peers", e.Peers.Run},
 		{"subscriptions", func(ctx context.Context) error {

@@ -44,7 +44,7 @@ func (e *Engines) openRules(ctx context.Context, chains []catalog.Chain) error {
 	e.limits = e.db.Limits()
 	e.Rules, err = rule.New(rule.Config{
 		Program: program, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Shadows: book, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
-		Review: e.Signals.Review,
+		Review: e.review,
 	})
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (a *API) routes() []route {
 
 		{"GET /api/status", staff, a.status},
 	}
-	all = append(all, a.ruleRoutes(staff)...)
+	all = append(append(all, a.ruleRoutes(staff)...), a.modelRoutes(staff, clinical)...)
 	all = append(all, a.systemRoutes(staff, admin)...)
 	return append(all, a.keepRoutes(admin)...)
 }

@@ -23,7 +23,6 @@ tests:
     series:
       - {metric: heart-rate, from: 0s, to: 5m, value: 130}
       - {metric: spo2, from: 0s, to: 5m, value: 88}
-    rules: [fast-and-low]
     expect: [{rule: fast-and-low, start: 2m30s}]
 `
 

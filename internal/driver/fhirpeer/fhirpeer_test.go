@@ -185,7 +185,10 @@ func TestLinksStayBelowBase(t *testing.T) {
 	var asked atomic.Int64
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer stranger.Close()
-	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.Write([]byte(`{"resourceType":"Bundle"}`)) })
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Write([]byte(`{"resourceType":"Bundle"}`))
+	})
 	c := f.client(t, "ES384")
 	for _, bad := range []string{stranger.URL + "/fhir/Patient", f.URL + "/other", f.URL + "/fhir/../admin", strings.Replace(f.URL, "http://", "http://u:p@", 1) + "/fhir/Patient", f.URL + "/fhirx/Patient"} {
 		if _, err := c.Do(t.Context(), peer.Request{Method: "GET", Path: bad}); vigil.KindOf(err) != vigil.Invalid {

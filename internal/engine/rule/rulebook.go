@@ -190,7 +190,7 @@ func (b *Rulebook) try(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	results, err := RunTests(p, file.Tests)
+	results, err := RunFile(p, file)
 	if err != nil {
 		return "", err
 	}
@@ -501,7 +501,7 @@ func (b *Rulebook) TryText(ctx context.Context, text string) ([]TestResult, cata
 	if err != nil {
 		return nil, file, err
 	}
-	results, err := RunTests(p, file.Tests)
+	results, err := RunFile(p, file)
 	return results, file, err
 }
 

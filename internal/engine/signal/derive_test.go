@@ -116,6 +116,24 @@ func TestRateAndPause(t *testing.T) {
 	}
 }
 
+// TestStandstillWithPWaves: the atria go on while the ventricles stand still, and no P wave passes for a QRS.
+func TestStandstillWithPWaves(t *testing.T) {
+	h := newHouse()
+	data := heart(35, steady(0.5, 20, 75))
+	for i := 20 * testRate; i < len(data); i++ {
+		d := math.Mod(float64(i)/testRate, 0.75) - 0.3
+		data[i] += int16(200 * 0.2 * math.Exp(-d*d/2/0.025/0.025))
+	}
+	h.say("ecg-ii", testStart, data)
+	longest := 0.0
+	for _, s := range h.told(Pause) {
+		longest = max(longest, s.Value)
+	}
+	if longest < 13 {
+		t.Errorf("longest pause told %g s, the ventricles stood still for 15", longest)
+	}
+}
+
 func TestRestartTellsNothingTwice(t *testing.T) {
 	data := heart(60, steady(0.5, 60, 80))
 	whole := newHouse()
