@@ -204,7 +204,7 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	}
 	e.Desk = alarm.NewDesk(alarm.Config{
 		Book: e.db.Alarms(), Chains: chains, OnCall: e.Census, Pager: e.Post, Now: time.Now, Log: e.logger,
-		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) },
+		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) }, Judged: e.judged,
 		Audit: func(ctx context.Context, ev alarm.AuditEvent) {
 			if err := e.Audit.Later(ctx, audit.Entry{Action: "alarm." + ev.What, What: ev.Alarm, Outcome: "ok"}); err != nil {
 				e.logger.Warn("audit.alarm", "error", err)

@@ -52,6 +52,14 @@ func (e *Engines) watched() []appraise.Person {
 	return out
 }
 
+// judged tells the models what staff found an alarm to have been. Most alarms no model has judged.
+func (e *Engines) judged(ctx context.Context, a vigil.Alarm) {
+	err := e.Models.Mark(ctx, a.ID, a.Judged.Truth != vigil.TruthArtefact)
+	if err != nil && vigil.KindOf(err) != vigil.NotFound {
+		e.logger.Warn("models.mark", "error", err)
+	}
+}
+
 // youngestScored is the age under which no patient was among those the deterioration model was trained on.
 const youngestScored = 14
 

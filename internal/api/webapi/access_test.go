@@ -110,6 +110,7 @@ func matrix() map[string]doorway {
 		"GET /api/patients/{id}/risk":     {who: clinical},
 		"GET /api/rules":                  {who: staff},
 		"POST /api/rules":                 {who: staff, body: `{"nonsense":1}`},
+		"GET /api/rules/alarms":           {who: staff},
 		"GET /api/rules/vocabulary":       {who: staff},
 		"POST /api/rules/check":           {who: staff},
 		"POST /api/rules/test":            {who: staff, body: `{"text":"tests: []"}`},

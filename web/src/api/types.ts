@@ -111,6 +111,7 @@ export interface Alarm {
   steps: number
   next?: { at: string; text: string }
   history: AlarmStep[] | null
+  judged?: { truth: Truth; by: string; at: string }
   evidence?: Evidence
   demoted?: { from: Priority; by: string; reason: string }
   patient?: PatientShort
@@ -121,7 +122,9 @@ export interface Alarm {
   unit_label?: string
 }
 
-export type AlarmAction = 'seen' | 'acknowledge' | 'pause' | 'escalate' | 'pass' | 'note' | 'act' | 'resolve' | 'going'
+export type AlarmAction = 'seen' | 'acknowledge' | 'pause' | 'escalate' | 'pass' | 'note' | 'act' | 'resolve' | 'going' | 'judge'
+
+export type Truth = 'real' | 'artefact' | 'no_action'
 
 export interface Bed {
   id: string
