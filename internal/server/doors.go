@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -201,9 +202,27 @@ func (d *doors) fhirConfig(cfg Config, log *slog.Logger) fhirapi.Config {
 	e := d.engines
 	return fhirapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Intake: measurements{e}, Subscriptions: e.Subscriptions, BindingToken: d.bindingToken,
-		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk,
+		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk, Author: e.author,
 		TokenURL: func(r *http.Request) string { return smartapi.Origin(cfg.Public, r) + smartapi.TokenPath },
 	}
+}
+
+// author names who wrote a version of a record.
+func (e *Engines) author(ctx context.Context, id string) (person, name string) {
+	switch {
+	case strings.HasPrefix(id, "system:"):
+		return "", "Vigil"
+	case strings.HasPrefix(id, "client:"):
+		if p, err := e.Accounts.ClientPrincipal(ctx, id); err == nil {
+			return "", p.Name
+		}
+		return "", strings.TrimPrefix(id, "client:")
+	}
+	acc, err := e.Accounts.Get(access.AsSystem(ctx, "history"), id)
+	if err != nil {
+		return "", ""
+	}
+	return acc.Person, acc.Name
 }
 
 // exporter hands out telemetry as files.

@@ -95,6 +95,12 @@ func matrix() map[string]doorway {
 		"GET /api/tokens":                         {who: admins},
 		"POST /api/tokens":                        {who: admins},
 		"DELETE /api/tokens/{id}":                 {who: admins},
+		"GET /api/clients":                        {who: admins},
+		"POST /api/clients":                       {who: admins},
+		"DELETE /api/clients/{id}":                {who: admins},
+		"GET /api/peers":                          {who: staff},
+		"GET /api/peers/{name}/queue":             {who: "EA", path: "/api/peers/none/queue"},
+		"POST /api/peers/{name}/retry":            {who: "EA", path: "/api/peers/none/retry"},
 
 		"GET /api/models":                 {who: staff},
 		"GET /api/models/{key}":           {who: staff, path: "/api/models/none"},
