@@ -3,7 +3,7 @@ import { ApiError } from '../../api/client'
 import { useMetric } from '../../api/queries'
 import { clock, day, time } from '../../lib/format'
 import { serverNow } from '../../lib/clock'
-import { useNames, useRuleAlarms, useShadows } from '../../rule/door'
+import { useNames, useRaisedSince, useShadows } from '../../rule/door'
 import { keepDraft } from '../../rule/draft'
 import type { RuleView, Shadow } from '../../rule/types'
 import { common, rules as t } from '../../text/en'
@@ -25,15 +25,14 @@ export function TrialTab({ rule }: { rule: RuleView }) {
   const navigate = useNavigate()
   const trial = rule.versions.find((v) => v.state === 'shadow')
   const shadows = useShadows(rule.key)
-  const alarms = useRuleAlarms(SHOWN_DAYS, rule.key)
+  const trialBegan = trial && rule.steps.findLast((s) => s.version === trial.version && s.to === 'shadow')?.at
+  const alarms = useRaisedSince(rule.key, trialBegan ? time(trialBegan) : undefined)
   const denied = shadows.error instanceof ApiError && shadows.error.kind === 'denied'
   const list = (shadows.data ?? []).filter((s) => !trial || s.version === `site-${trial.version}`)
   if (!trial && list.length === 0 && !denied) return shadows.isError ? <ErrorPanel error={shadows.error} what={t.trial} retry={() => void shadows.refetch()} /> : shadows.data ? <Card><Empty title={t.noTrial} text={t.noTrialText} /></Card> : <Skeleton />
-  const began = trial ? rule.steps.findLast((s) => s.version === trial.version && s.to === 'shadow')?.at : list.at(-1)?.at
-  const from = began ?? new Date(serverNow()).toISOString()
+  const from = trialBegan ?? list.at(-1)?.at ?? new Date(serverNow()).toISOString()
   const to = new Date(serverNow()).toISOString()
-  const first = from.slice(0, 10)
-  const raised = (alarms.data?.days ?? []).filter((d) => d.day >= first)
+  const raised = alarms.data?.days ?? []
   const would = denied ? [] : countDays(list.map((s) => s.at))
   return (
     <div className={page.columns}>
