@@ -18,7 +18,7 @@ export const useRuleAlarms = (days: number) => useQuery({ queryKey: ['rule-alarm
 // useRaisedSince is what a rule raised since a moment.
 export const useRaisedSince = (rule: string, from: number | undefined) => useQuery({ queryKey: ['rule-raised', rule, from], queryFn: () => get<RuleAlarms>('/rules/alarms' + query({ from_ms: from, rule })), enabled: from !== undefined, refetchInterval: 20_000 })
 
-export const useShadows = (rule: string) => useQuery({ queryKey: ['rule-shadows', rule], queryFn: async () => (await get<{ shadows: Shadow[] | null }>('/rules/shadows' + query({ rule, limit: 1000 }))).shadows ?? [], refetchInterval: 20_000 })
+export const useShadows = (rule: string) => useQuery({ queryKey: ['rule-shadows', rule], queryFn: async () => (await get<{ shadows: Shadow[] | null }>('/rules/shadows' + query({ rule, limit: 5000 }))).shadows ?? [], refetchInterval: 20_000 })
 
 export const check = (body: { edit: Form } | { text: string }) => post<Checked>('/rules/check', body)
 

@@ -19,6 +19,7 @@ import page from './RulePage.module.css'
 import css from './TrialTab.module.css'
 
 const SHOWN_DAYS = 31
+const SHOWN_ROWS = 200
 
 // TrialTab is what a version on trial would have raised, beside what the rule in force raised in the same days.
 export function TrialTab({ rule }: { rule: RuleView }) {
@@ -42,8 +43,8 @@ export function TrialTab({ rule }: { rule: RuleView }) {
           <p className={css.sum}><b>{t.trialCount(rule.shadow?.alarms ?? list.length, rule.shadow?.open ?? list.filter((s) => !s.end).length)}</b> · {t.todayRaised(raised.reduce((n, d) => n + d.alarms, 0))}</p>
         </Card>
         {!denied && (
-          <Card title={t.trialList} flush>
-            {shadows.isError ? <ErrorPanel error={shadows.error} what={t.trialList} retry={() => void shadows.refetch()} /> : !shadows.data ? <Skeleton /> : <List list={list} />}
+          <Card title={t.trialList} aside={list.length > SHOWN_ROWS && t.firstOf(SHOWN_ROWS, list.length)} flush>
+            {shadows.isError ? <ErrorPanel error={shadows.error} what={t.trialList} retry={() => void shadows.refetch()} /> : !shadows.data ? <Skeleton /> : <List list={list.slice(0, SHOWN_ROWS)} />}
           </Card>
         )}
       </div>
