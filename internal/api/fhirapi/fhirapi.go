@@ -44,6 +44,7 @@ type Config struct {
 	Subscriptions Subscriptions
 	BindingToken  func(r *http.Request, id string) (token string, expires time.Time, at string, err error)
 	Audit         *audit.Trail
+	TokenURL      func(r *http.Request) string // where programs get access tokens; nil where they get none
 	Base          func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
 	Version       string                       // of the software
 	Now           func() time.Time

@@ -143,14 +143,15 @@ func (a *API) alarm(c *call) (any, error) {
 
 func (a *API) act(c *call) (any, error) {
 	var in struct {
-		Reason string    `json:"reason"`
-		Text   string    `json:"text"`
-		Until  time.Time `json:"until"`
+		Reason string      `json:"reason"`
+		Text   string      `json:"text"`
+		Until  time.Time   `json:"until"`
+		Truth  vigil.Truth `json:"truth"`
 	}
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	al, err := a.cfg.Desk.Do(c.ctx, c.r.PathValue("id"), alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until})
+	al, err := a.cfg.Desk.Do(c.ctx, c.r.PathValue("id"), alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Truth: in.Truth})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/gate"
@@ -40,6 +41,7 @@ type Config struct {
 	Telemetry  *telemetry.Store
 	Desk       *alarm.Desk
 	Rules      *rule.Engine
+	Models     *appraise.Registry
 	Rulebook   *rule.Rulebook
 	Replays    *rule.Replays
 	Consults   *consult.Desk
@@ -48,6 +50,7 @@ type Config struct {
 	Census     *census.Census
 	Ingest     *ingest.Pipeline
 	Gate       *gate.Gate // nil where nothing is limited
+	Peers      Peers      // nil where there are none
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
 	App        *notify.App                                                             // pages to open screens

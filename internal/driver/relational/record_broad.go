@@ -67,7 +67,7 @@ func (f *find) tested(q record.Query, found *record.Found) (done bool, err error
 		return false, nil
 	}
 	var last []any
-	for tested := 0; tested < broadBudget; tested += broadBatch {
+	for tested := 0; tested < f.budget; tested += broadBatch {
 		full := false
 		n, err := f.scan(&q, broadBatch, func(rec record.Record, cursor []any, idx []byte) bool {
 			q.After = cursor

@@ -344,6 +344,9 @@ func newestFirst(t *testing.T, b record.Backend) {
 	var changes []record.Change
 	for i := range n {
 		d := dated{id: fmt.Sprintf("o%04d", i), at: int64(i * 37 % 700), unit: []string{"icu", "ward", "er"}[i%3], code: []string{"a", "a", "a", "b"}[i%4], nth: i}
+		if i%7 == 0 {
+			d.code = "c"
+		}
 		values := []fhir.Value{token(d.code), {Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Location", ID: d.unit}}
 		date := func(at, span int64) fhir.Value {
 			return fhir.Value{Param: "Observation.date", Kind: fhir.ParamDate, Low: at, High: at + span}
@@ -363,6 +366,13 @@ func newestFirst(t *testing.T, b record.Backend) {
 	in := func(id string) record.Clause {
 		return record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Any: []record.Match{{Op: record.OpEq, Value: fhir.Value{Kind: fhir.ParamReference, Type: "Location", ID: id}}}}
 	}
+	when := func(op record.Op, at int64) record.Clause {
+		return record.Clause{Param: "Observation.date", Kind: fhir.ParamDate, Any: []record.Match{{Op: op, Value: fhir.Value{Kind: fhir.ParamDate, Low: at, High: at + 1}}}}
+	}
+	not := func(c record.Clause) record.Clause {
+		c.Not = true
+		return c
+	}
 	for name, c := range map[string]struct {
 		where []record.Clause
 		keep  func(dated) bool
@@ -371,31 +381,40 @@ func newestFirst(t *testing.T, b record.Backend) {
 		"Code":    {byCode("a").Where, func(d dated) bool { return d.code == "a" }},
 		"Two":     {append(byCode("b").Where, in("ward")), func(d dated) bool { return d.code == "b" && d.unit == "ward" }},
 		"Nothing": {append(byCode("a").Where, in("lab")), func(dated) bool { return false }},
+		"Before":  {append(byCode("a").Where, when(record.OpLt, 350)), func(d dated) bool { return d.code == "a" && d.at >= 0 && d.at < 350 }},
+		"From":    {append(byCode("a").Where, when(record.OpGe, 350)), func(d dated) bool { return d.code == "a" && d.at >= 350 }},
+		"On":      {append(byCode("a").Where, when(record.OpEq, 350)), func(d dated) bool { return d.code == "a" && d.at == 350 }},
+		"NotIn":   {append(byCode("a").Where, not(in("icu"))), func(d dated) bool { return d.code == "a" && d.unit != "icu" }},
 	} {
-		var want, got []string
+		var want []string
 		for _, d := range all {
 			if c.keep(d) {
 				want = append(want, d.id)
 			}
 		}
-		q := record.Query{Type: "Observation", Where: c.where, Sort: []record.Sort{{Param: "Observation.date", Kind: fhir.ParamDate, Desc: true}}, Limit: 90, Total: -1}
-		for {
-			found, err := b.Find(t.Context(), q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if found.Total != len(want) {
-				t.Errorf("%s: total %d, want %d", name, found.Total, len(want))
-			}
-			for _, r := range found.Records {
-				got = append(got, r.ID)
-			}
-			if q.After = found.Cursor; q.After == nil || len(got) > n {
-				break
-			}
-		}
-		if !slices.Equal(got, want) {
+		if got := paged(t, b, c.where, len(want)); !slices.Equal(got, want) {
 			t.Errorf("%s: %d resources, want %d, in another order: %.100v, want %.100v", name, len(got), len(want), got, want)
+		}
+	}
+}
+
+// paged reads a search of the newest first to its end, by pages that each count total.
+func paged(t *testing.T, b record.Backend, where []record.Clause, total int) (ids []string) {
+	t.Helper()
+	q := record.Query{Type: "Observation", Where: where, Sort: []record.Sort{{Param: "Observation.date", Kind: fhir.ParamDate, Desc: true}}, Limit: 90, Total: -1}
+	for {
+		found, err := b.Find(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Total != total {
+			t.Errorf("total %d, want %d", found.Total, total)
+		}
+		for _, r := range found.Records {
+			ids = append(ids, r.ID)
+		}
+		if q.After = found.Cursor; q.After == nil || len(ids) > 10_000 {
+			return ids
 		}
 	}
 }
