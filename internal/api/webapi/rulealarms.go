@@ -27,8 +27,10 @@ func (a *API) ruleAlarms(c *call) (any, error) {
 		return nil, err
 	}
 	only := c.query("rule")
-	to := a.cfg.Now().Add(time.Second)
-	from := to.AddDate(0, 0, -days)
+	from, to, err := c.span(a.cfg.Now().Add(time.Second), time.Duration(days)*24*time.Hour)
+	if err != nil {
+		return nil, err
+	}
 	rules, byDay := map[string]int{}, map[string]int{}
 	more, err := a.eachAlarm(access.AsSystem(c.ctx, "rules"), from, to, func(al *vigil.Alarm) {
 		rules[al.Rule]++

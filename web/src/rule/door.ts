@@ -13,9 +13,12 @@ export const useRule = (key: string | undefined) => useQuery({ queryKey: ['rule'
 export const useVocabulary = () => useQuery({ queryKey: ['rule-words'], queryFn: () => get<Vocabulary>('/rules/vocabulary'), staleTime: Infinity })
 
 export interface RuleAlarms { from: string; rules: Record<string, number>; days: DayAlarms[]; more: boolean }
-export const useRuleAlarms = (days: number, rule?: string) => useQuery({ queryKey: ['rule-alarms', days, rule ?? ''], queryFn: () => get<RuleAlarms>('/rules/alarms' + query({ days, rule })), staleTime: 60_000 })
+export const useRuleAlarms = (days: number) => useQuery({ queryKey: ['rule-alarms', days], queryFn: () => get<RuleAlarms>('/rules/alarms' + query({ days })), staleTime: 60_000 })
 
-export const useShadows = (rule: string) => useQuery({ queryKey: ['rule-shadows', rule], queryFn: async () => (await get<{ shadows: Shadow[] | null }>('/rules/shadows' + query({ rule, limit: 1000 }))).shadows ?? [], refetchInterval: 20_000 })
+// useRaisedSince is what a rule raised since a moment.
+export const useRaisedSince = (rule: string, from: number | undefined) => useQuery({ queryKey: ['rule-raised', rule, from], queryFn: () => get<RuleAlarms>('/rules/alarms' + query({ from_ms: from, rule })), enabled: from !== undefined, refetchInterval: 20_000 })
+
+export const useShadows = (rule: string) => useQuery({ queryKey: ['rule-shadows', rule], queryFn: async () => (await get<{ shadows: Shadow[] | null }>('/rules/shadows' + query({ rule, limit: 5000 }))).shadows ?? [], refetchInterval: 20_000 })
 
 export const check = (body: { edit: Form } | { text: string }) => post<Checked>('/rules/check', body)
 

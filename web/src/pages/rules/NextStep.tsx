@@ -20,18 +20,19 @@ import css from './NextStep.module.css'
 // NextStep shows what waits and what is in force, with the buttons that lead on.
 export function NextStep({ rule, onLoad }: { rule: RuleView; onLoad: (d: Draft) => void }) {
   const live = rule.versions.find((v) => v.state === 'live')
+  const byCatalogue = rule.origin === 'catalogue'
   const [off, setOff] = useState(false)
   return (
     <Card title={t.next} flush>
       {rule.waiting.length === 0 && <p className={css.none}>{t.nothingWaits}</p>}
       {rule.waiting.map((v) => <Waiting key={v.version} rule={rule} version={v} onLoad={onLoad} />)}
       <section className={css.version} aria-label={t.inForce}>
-        <header className={css.head}><b>{t.inForce}</b><StateChip state={rule.state} off={rule.off} /></header>
-        <p className={css.soft}>{live ? `${t.version(live.version)} ${t.writtenBy(live.author_name, when(live.at))}` : rule.origin === 'catalogue' ? `${t.catalogue}, ${t.versionOf(rule.version)}` : '–'}</p>
+        <header className={css.head}><b>{t.inForce}</b>{(live || byCatalogue) && <StateChip state={rule.state} off={rule.off} />}</header>
+        <p className={css.soft}>{live ? `${t.version(live.version)} ${t.writtenBy(live.author_name, when(live.at))}` : byCatalogue ? `${t.catalogue}, ${t.versionOf(rule.version)}` : t.nothingInForce}</p>
         {live && <Note note={live.note} />}
         <div className={css.row}>
           {live && <Steps rule={rule} version={live} />}
-          {rule.origin === 'catalogue' && <Button size="small" onClick={() => setOff(true)}>{t.switchOff}…</Button>}
+          {byCatalogue && <Button size="small" onClick={() => setOff(true)}>{t.switchOff}…</Button>}
         </div>
       </section>
       {off && <DraftDialog off={rule.key} propose title={t.switchOffTitle} words={t.switchOffText} onClose={() => setOff(false)} onDone={() => undefined} />}

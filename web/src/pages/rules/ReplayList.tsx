@@ -28,7 +28,7 @@ export function ReplayList() {
         <Card flush>
           <Table label={t.replays} rows={data} rowKey={(r) => r.id} onOpen={(r) => void navigate({ to: '/rules/replays/$id', params: { id: r.id } })} empty={<Empty title={t.replaysNone} text={t.replaysNoneText} />} columns={[
             { key: 'rules', title: t.title, cell: (r) => <><Link to="/rules/replays/$id" params={{ id: r.id }}>{r.rules.join(', ')}</Link>{r.note && <><br /><small>{r.note}</small></>}</> },
-            { key: 'state', title: t.show, cell: (r) => (isOver(r) ? <ReplayState replay={r} /> : <Progress replay={r} />) },
+            { key: 'state', title: t.state, cell: (r) => (isOver(r) ? <ReplayState replay={r} /> : <Progress replay={r} />) },
             { key: 'days', title: t.days, sort: days, cell: (r) => String(days(r)) },
             { key: 'units', title: t.unitsLabel, cell: (r) => r.units?.join(', ') ?? t.unitsAll },
             { key: 'by', title: t.cols.when, sort: (r) => time(r.at), cell: (r) => <>{when(r.at)}<br /><small>{r.name}</small></> },

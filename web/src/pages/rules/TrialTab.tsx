@@ -3,7 +3,7 @@ import { ApiError } from '../../api/client'
 import { useMetric } from '../../api/queries'
 import { clock, day, time } from '../../lib/format'
 import { serverNow } from '../../lib/clock'
-import { useNames, useRuleAlarms, useShadows } from '../../rule/door'
+import { useNames, useRaisedSince, useShadows } from '../../rule/door'
 import { keepDraft } from '../../rule/draft'
 import type { RuleView, Shadow } from '../../rule/types'
 import { common, rules as t } from '../../text/en'
@@ -19,21 +19,21 @@ import page from './RulePage.module.css'
 import css from './TrialTab.module.css'
 
 const SHOWN_DAYS = 31
+const SHOWN_ROWS = 200
 
 // TrialTab is what a version on trial would have raised, beside what the rule in force raised in the same days.
 export function TrialTab({ rule }: { rule: RuleView }) {
   const navigate = useNavigate()
   const trial = rule.versions.find((v) => v.state === 'shadow')
   const shadows = useShadows(rule.key)
-  const alarms = useRuleAlarms(SHOWN_DAYS, rule.key)
+  const trialBegan = trial && rule.steps.findLast((s) => s.version === trial.version && s.to === 'shadow')?.at
+  const alarms = useRaisedSince(rule.key, trialBegan ? time(trialBegan) : undefined)
   const denied = shadows.error instanceof ApiError && shadows.error.kind === 'denied'
   const list = (shadows.data ?? []).filter((s) => !trial || s.version === `site-${trial.version}`)
   if (!trial && list.length === 0 && !denied) return shadows.isError ? <ErrorPanel error={shadows.error} what={t.trial} retry={() => void shadows.refetch()} /> : shadows.data ? <Card><Empty title={t.noTrial} text={t.noTrialText} /></Card> : <Skeleton />
-  const began = trial ? rule.steps.findLast((s) => s.version === trial.version && s.to === 'shadow')?.at : list.at(-1)?.at
-  const from = began ?? new Date(serverNow()).toISOString()
+  const from = trialBegan ?? list.at(-1)?.at ?? new Date(serverNow()).toISOString()
   const to = new Date(serverNow()).toISOString()
-  const first = from.slice(0, 10)
-  const raised = (alarms.data?.days ?? []).filter((d) => d.day >= first)
+  const raised = alarms.data?.days ?? []
   const would = denied ? [] : countDays(list.map((s) => s.at))
   return (
     <div className={page.columns}>
@@ -43,8 +43,8 @@ export function TrialTab({ rule }: { rule: RuleView }) {
           <p className={css.sum}><b>{t.trialCount(rule.shadow?.alarms ?? list.length, rule.shadow?.open ?? list.filter((s) => !s.end).length)}</b> · {t.todayRaised(raised.reduce((n, d) => n + d.alarms, 0))}</p>
         </Card>
         {!denied && (
-          <Card title={t.trialList} flush>
-            {shadows.isError ? <ErrorPanel error={shadows.error} what={t.trialList} retry={() => void shadows.refetch()} /> : !shadows.data ? <Skeleton /> : <List list={list} />}
+          <Card title={t.trialList} aside={list.length > SHOWN_ROWS && t.firstOf(SHOWN_ROWS, list.length)} flush>
+            {shadows.isError ? <ErrorPanel error={shadows.error} what={t.trialList} retry={() => void shadows.refetch()} /> : !shadows.data ? <Skeleton /> : <List list={list.slice(0, SHOWN_ROWS)} />}
           </Card>
         )}
       </div>

@@ -3,8 +3,9 @@ import { clock, date, time } from '../../lib/format'
 // when gives "12 Mar 2026, 14:32".
 export const when = (iso: string): string => `${date(iso)}, ${clock(time(iso))}`
 
-// lasted says seconds as a person would: "42 s", "3 min", "1.5 h", "12 d".
+// lasted says seconds as a person would: "0.4 s", "42 s", "3 min", "1.5 h", "12 d".
 export function lasted(s: number): string {
+  if (s > 0 && s < 10) return `${Math.max(0.1, Math.round(s * 10) / 10)} s`
   if (s < 100) return `${Math.round(s)} s`
   if (s < 100 * 60) return `${Math.round(s / 60)} min`
   return s < 100 * 3600 ? `${Math.round(s / 360) / 10} h` : `${Math.round(s / 86_400)} d`
