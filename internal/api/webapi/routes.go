@@ -1,6 +1,10 @@
 package webapi
 
-import "github.com/vigil-health/vigil/internal/engine/access"
+import (
+	"slices"
+
+	"github.com/vigil-health/vigil/internal/engine/access"
+)
 
 // route is one call of the contract. Without roles it is open to everybody, which only sign-in is.
 type route struct {
@@ -87,8 +91,7 @@ func (a *API) routes() []route {
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
 	}
-	all = append(append(all, a.ruleRoutes(staff)...), a.modelRoutes(staff, clinical)...)
-	return append(all, a.keepRoutes(admin)...)
+	return slices.Concat(all, a.ruleRoutes(staff), a.modelRoutes(staff, clinical), a.reportRoutes(staff, clinical), a.keepRoutes(admin))
 }
 
 func (a *API) keepRoutes(admin []access.Role) []route {
