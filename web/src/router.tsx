@@ -30,6 +30,7 @@ const tree = root.addChildren([
   route('/devices/$id', page(() => import('./pages/devices/DevicePage') as unknown as Module, 'DevicePage')),
   route('/quarantine', page(() => import('./pages/devices/QuarantinePage') as unknown as Module, 'QuarantinePage')),
   route('/status', page(() => import('./pages/system/StatusPage') as unknown as Module, 'StatusPage')),
+  route('/report', page(() => import('./pages/report/AlarmReportPage') as unknown as Module, 'AlarmReportPage')),
   route('/models', page(() => import('./pages/system/ModelsPage') as unknown as Module, 'ModelsPage')),
   route('/models/$key', page(() => import('./pages/system/ModelPage') as unknown as Module, 'ModelPage')),
   route('/help', page(() => import('./pages/system/HelpPage') as unknown as Module, 'HelpPage')),

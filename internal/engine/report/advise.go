@@ -166,7 +166,7 @@ func (d *Desk) advise(ctx context.Context, q Query, list []*pair) ([]Suggestion,
 		}
 		byRule[p.rule] = append(byRule[p.rule], t)
 		if s, ok := best(q, variants, t); ok {
-			s.Subject, s.Link = p.subject, "/patient/"+p.subject.ID()+"/alarms?limit="+string(got.Metric)
+			s.Subject, s.Link = p.subject, "/patient/"+p.subject.ID()+"/alarms"
 			out = append(out, s)
 		}
 	}
