@@ -120,7 +120,7 @@ func outward() netip.Addr {
 func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
-		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
+		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Reports: e.Reports, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
 		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Peers: e.Peers, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
@@ -174,6 +174,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 		return d.exporter().Serve(w, r)
 	})
 	d.backupRoutes(mux)
+	d.reportRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(d.fhirConfig(cfg, log))
