@@ -31,6 +31,7 @@ type program struct {
 	Replay    replayCmd    `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
 	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
+	Report    reportCmd    `cmd:"" help:"Reports: alarms, as PDF or CSV."`
 	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
 	Rule      ruleCmd      `cmd:"" help:"Alarm rules: test, list, show, propose, approve, shadow, enable, retire, rollback, replay."`
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`

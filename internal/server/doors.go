@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -119,7 +120,7 @@ func outward() netip.Addr {
 func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
-		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
+		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Reports: e.Reports, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
 		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Peers: e.Peers, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
@@ -173,6 +174,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 		return d.exporter().Serve(w, r)
 	})
 	d.backupRoutes(mux)
+	d.reportRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(d.fhirConfig(cfg, log))
@@ -201,9 +203,27 @@ func (d *doors) fhirConfig(cfg Config, log *slog.Logger) fhirapi.Config {
 	e := d.engines
 	return fhirapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Intake: measurements{e}, Subscriptions: e.Subscriptions, BindingToken: d.bindingToken,
-		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk,
+		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk, Author: e.author,
 		TokenURL: func(r *http.Request) string { return smartapi.Origin(cfg.Public, r) + smartapi.TokenPath },
 	}
+}
+
+// author names who wrote a version of a record.
+func (e *Engines) author(ctx context.Context, id string) (person, name string) {
+	switch {
+	case strings.HasPrefix(id, "system:"):
+		return "", "Vigil"
+	case strings.HasPrefix(id, "client:"):
+		if p, err := e.Accounts.ClientPrincipal(ctx, id); err == nil {
+			return "", p.Name
+		}
+		return "", strings.TrimPrefix(id, "client:")
+	}
+	acc, err := e.Accounts.Get(access.AsSystem(ctx, "history"), id)
+	if err != nil {
+		return "", ""
+	}
+	return acc.Person, acc.Name
 }
 
 // exporter hands out telemetry as files.

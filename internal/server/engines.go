@@ -29,6 +29,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/peer"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/report"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
 	"github.com/vigil-health/vigil/internal/engine/signal"
@@ -60,6 +61,7 @@ type Engines struct {
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
 	Models    *appraise.Registry
+	Reports   *report.Desk
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile

@@ -53,6 +53,7 @@ func (e *Engines) openRules(ctx context.Context, chains []catalog.Chain) error {
 		Book: book, Rules: e.Rulebook, Raw: e.Telemetry, Limits: profiles{e}, Known: e.knownEvents, NewID: newID, Now: time.Now, Background: lowThread,
 		Busy: func() bool { return e.Gate.State().Level != "healthy" },
 	})
+	e.openReports()
 	return nil
 }
 

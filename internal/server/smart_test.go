@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -144,10 +142,15 @@ func TestPeerOfAnotherVigil(t *testing.T) {
 	// The EHR knows Sara already, by the same number, and a laboratory value of hers.
 	put(t, e.Server, e.token, patient("p1", "4711", "Holm"))
 	put(t, e.Server, e.token, lab("lab1", "p1", 4.1))
-	s, stop := startWith(t, e.config)
+	s, stop := startWith(t, server.Config{Data: dir}) // the ward has Sara before it has a peer
 	own := session(t, s)
 	put(t, s, own, patient("sara", "4711", "Holm (ward)"))
+	stop()
+	s, stop = startWith(t, e.config)
 	put(t, s, own, patient("omar", "4712", "Aziz"))
+	if _, b := ask(t, s, own, "GET /fhir/Patient/omar/_history", nil); b.List("entry")[0].List("response.extension")[0].Str("valueReference.display") != "Dr Kim" {
+		t.Errorf("the history names nobody: %v", b)
+	}
 	put(t, s, own, encounter("stay", "omar"))
 	put(t, s, own, lab("gas", "sara", 5.2))
 	raiseLow(t, s)
@@ -158,9 +161,6 @@ func TestPeerOfAnotherVigil(t *testing.T) {
 	})
 	until(t, "the laboratory value to be here", func() bool { return len(entries(t, s, own, "Observation?code=2823-3")) == 2 })
 	stop()
-	if err := os.WriteFile(filepath.Join(dir, "vigil.yaml"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	s, stop = startWith(t, e.config) // everything that was told is told again at most once more
 	defer stop()
 	put(t, s, own, patient("omar", "4712", "Aziz-Berg"))

@@ -35,6 +35,7 @@ const tree = root.addChildren([
   route('/rules/$key', page(() => import('./pages/rules/RulePage') as unknown as Module, 'RulePage')),
   route('/rules/$key/$tab', page(() => import('./pages/rules/RulePage') as unknown as Module, 'RulePage')),
   route('/status', page(() => import('./pages/system/StatusPage') as unknown as Module, 'StatusPage')),
+  route('/report', page(() => import('./pages/report/AlarmReportPage') as unknown as Module, 'AlarmReportPage')),
   route('/models', page(() => import('./pages/system/ModelsPage') as unknown as Module, 'ModelsPage')),
   route('/models/$key', page(() => import('./pages/system/ModelPage') as unknown as Module, 'ModelPage')),
   route('/help', page(() => import('./pages/system/HelpPage') as unknown as Module, 'HelpPage')),

@@ -49,7 +49,10 @@ type Config struct {
 	Version       string                       // of the software
 	Now           func() time.Time
 	Log           *slog.Logger
-	Bulk          *Bulk // without it there is no $export and $import
+	// Author names who wrote a version by what record.Record.Author says: "Practitioner/x", "" when it is nobody's record, and a
+	// name. Nil: histories name nobody.
+	Author func(ctx context.Context, id string) (person, name string)
+	Bulk   *Bulk // without it there is no $export and $import
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.

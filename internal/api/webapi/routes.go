@@ -1,6 +1,10 @@
 package webapi
 
-import "github.com/vigil-health/vigil/internal/engine/access"
+import (
+	"slices"
+
+	"github.com/vigil-health/vigil/internal/engine/access"
+)
 
 // route is one call of the contract. Without roles it is open to everybody, which only sign-in is.
 type route struct {
@@ -84,7 +88,7 @@ func (a *API) routes() []route {
 
 		{"GET /api/status", staff, a.status},
 	}
-	all = append(append(all, a.ruleRoutes(staff)...), a.modelRoutes(staff, clinical)...)
+	all = slices.Concat(all, a.ruleRoutes(staff), a.modelRoutes(staff, clinical), a.reportRoutes(staff, clinical))
 	all = append(all, a.systemRoutes(staff, admin)...)
 	return append(all, a.keepRoutes(admin)...)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/report"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -42,6 +43,7 @@ type Config struct {
 	Desk       *alarm.Desk
 	Rules      *rule.Engine
 	Models     *appraise.Registry
+	Reports    *report.Desk
 	Rulebook   *rule.Rulebook
 	Replays    *rule.Replays
 	Consults   *consult.Desk

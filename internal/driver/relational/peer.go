@@ -102,7 +102,7 @@ func (q peerQueue) Failed(ctx context.Context, it peer.Item) error {
 // Count implements peer.Queue.
 func (q peerQueue) Count(ctx context.Context, name string) (waiting, dead int, oldest time.Time, err error) {
 	var first int64
-	row := q.db.Read().QueryRowContext(ctx, `SELECT COALESCE(SUM(1 - dead), 0), COALESCE(SUM(dead), 0), COALESCE(MIN(CASE WHEN dead = 0 THEN added ELSE NULL END), 0) FROM peer_item WHERE peer = ?`, name)
+	row := q.db.Read().QueryRowContext(ctx, `SELECT COUNT(CASE WHEN dead = 0 THEN 1 END), COUNT(CASE WHEN dead = 1 THEN 1 END), COALESCE(MIN(CASE WHEN dead = 0 THEN added ELSE NULL END), 0) FROM peer_item WHERE peer = ?`, name)
 	if err := row.Scan(&waiting, &dead, &first); err != nil {
 		return 0, 0, oldest, err
 	}

@@ -1,4 +1,4 @@
-import { Activity, Brain, Cpu, House, LayoutGrid, LifeBuoy, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
+import { Activity, Brain, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
 import { useSession } from '../api/queries'
 import type { Role } from '../api/types'
 import { shell as t } from '../text/en'
@@ -16,6 +16,7 @@ const fixed: (Page & { roles: Role[] })[] = [
   { path: '/devices', title: t.devices, icon: Cpu, roles: all },
   { path: '/quarantine', title: t.quarantine, icon: ShieldAlert, roles: tech },
   { path: '/status', title: t.status, icon: ServerCog, roles: all },
+  { path: '/report', title: t.report, icon: ChartColumn, roles: all },
   { path: '/models', title: t.models, icon: Brain, roles: all },
   { path: '/help', title: t.help, icon: LifeBuoy, roles: all },
 ]
