@@ -49,11 +49,12 @@ test('a limit is changed, tested, replayed, approved by a second person, tried, 
   await page.getByLabel('Limit for adult').fill('255')
   await page.getByRole('button', { name: 'Propose…' }).click()
   await page.getByRole('dialog').getByRole('textbox').fill('seen too late')
-  await page.getByRole('dialog').getByRole('button', { name: 'Propose' }).click()
   expect(faults).toEqual([]) // the refusal is an answer of 403, which browsers log
+  await page.getByRole('dialog').getByRole('button', { name: 'Propose' }).click()
   const allowed = page.getByText('Version 1 sent for approval')
   await expect(page.getByRole('alert').filter({ hasText: 'You may not propose rules' }).or(allowed)).toBeVisible()
   expect(await allowed.count()).toBe(0)
+  expect(faults.every((f) => f.includes('403'))).toBe(true)
   faults.length = 0
 
   // What was changed outlives leaving the page; the physician changes it himself.
@@ -179,10 +180,47 @@ test('a condition is put together from slots, and what slots cannot say is edite
 })
 
 test('an engineer sees rules, and no patients in them', async ({ page }) => {
+  const faults = watch(page)
   await be(page, 's-okoye')
   await page.goto('/rules/map-low')
   await heading(page, 'MAP low')
+  const file = 'rules:\n  - {key: map-high-spec, kind: limit, title: MAP high, metrics: [art-mean, bp-mean], side: high, priority: low, chain: low, limits: {adult: 70}, delay: 10s}\n'
+  const started = await page.request.post('/api/rules/replays', { data: { text: file, days: 1 } })
+  const { id } = await started.json() as { id: string }
+  await page.goto(`/rules/replays/${id}`)
+  await expect(page.getByRole('row', { name: /Alarms per bed and day/ })).toBeVisible({ timeout: 30_000 })
+  await expect(page.getByText('Patients are shown to clinical staff.')).toHaveCount(3)
+  await axe(page)
+  expect(faults).toEqual([]) // what follows is refused, which browsers log
   await page.goto('/rules/map-low/trial')
   await expect(page.getByText('it is shown to clinical staff').or(page.getByText('not on trial'))).toBeVisible()
   await axe(page)
+})
+
+// The simulated hospital replays its few hours at once, so a long replay is told by the test.
+test('a replay that runs says how far it is, and can be cancelled', async ({ page }) => {
+  const faults = watch(page)
+  await be(page, 'dr-lee')
+  const text = 'rules:\n  - key: glucose-high\n    kind: limit\n    title: Glucose high\n    metrics: [glucose]\n    side: high\n    priority: medium\n    limits: {adult: 250}\n'
+  let state = 'running'
+  let hours = 18_000
+  await page.route('**/api/rules/replays/0123456789abcdef', (route) => {
+    if (route.request().method() === 'DELETE') { state = 'cancelled'; return route.fulfill({ status: 204 }) }
+    hours += 9_000
+    return route.fulfill({ json: { id: '0123456789abcdef', state, text, rules: ['glucose-high'], by: 'a1', name: 'Dr Lee', at: '2026-03-31T08:00:00Z', from: '2026-03-01T08:00:00Z', to: '2026-03-31T08:00:00Z', units: ['icu-north'], subject_hours_done: hours, subject_hours_all: 72_000, eta_s: 42, error: state === 'cancelled' ? 'cancelled' : undefined } })
+  })
+  await page.goto('/rules/replays/0123456789abcdef')
+  await heading(page, 'Replay of glucose-high')
+  await expect(page.getByText('about 42 s left')).toBeVisible()
+  await expect(page.getByText('Units: icu-north')).toBeVisible()
+  const bar = page.getByRole('progressbar')
+  const before = Number(await bar.getAttribute('value'))
+  await expect.poll(async () => Number(await bar.getAttribute('value'))).toBeGreaterThan(before)
+  await axe(page)
+  await page.getByRole('button', { name: 'Cancel the replay' }).click()
+  await expect(bar).toBeHidden()
+  await expect(page.getByText('Cancelled', { exact: true }).first()).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Send for approval…' })).toHaveCount(0)
+  await axe(page)
+  expect(faults).toEqual([])
 })

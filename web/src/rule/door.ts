@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { api, get, post, query } from '../api/client'
-import { useFindPatients } from '../api/queries'
-import type { Trend } from '../api/types'
+import { useUser } from '../api/queries'
+import type { PatientShort, Trend } from '../api/types'
 import { fileOf } from './file'
 import type { Action, Checked, DayAlarms, Entry, Form, Replay, RuleView, Shadow, Tested, Version, Vocabulary } from './types'
 
@@ -84,9 +84,11 @@ export function useCancelReplay(id: string) {
 
 export const useMoment = (link: string) => useQuery({ queryKey: ['moment', link], queryFn: () => get<Trend>(link.replace(/^\/api/, '') + '&points=80'), staleTime: Infinity, retry: false })
 
-// useNames gives the name of a subject, and its id where there is no patient of that id.
+// useNames gives the name of a subject, and its id where there is no patient of that id. Engineers see no names, so none are asked for.
 export function useNames(): (subject: string) => string {
-  const { data } = useFindPatients('')
+  const user = useUser()
+  const clinical = user !== null && [user.role, ...user.roles].some((r) => r === 'nurse' || r === 'physician' || r === 'admin')
+  const { data } = useQuery({ queryKey: ['patients', ''], queryFn: () => get<PatientShort[]>('/patients'), staleTime: 60_000, enabled: clinical })
   return (subject) => {
     const id = subject.replace(/^Patient\//, '')
     return data?.find((p) => p.id === id)?.name ?? id

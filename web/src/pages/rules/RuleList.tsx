@@ -79,9 +79,12 @@ function ReplaysButton() {
 function Rows({ list, rules }: { list: React.RefObject<HTMLUListElement | null>; rules: Entry[] }) {
   const { data: alarms } = useRuleAlarms(7)
   return (
-    <ul ref={list} className={css.list} aria-label={t.title}>
-      {rules.map((r) => <li key={r.key}><Row rule={r} alarms={alarms && (alarms.rules[r.key] ?? 0)} /></li>)}
-    </ul>
+    <>
+      <ul ref={list} className={css.list} aria-label={t.title}>
+        {rules.map((r) => <li key={r.key}><Row rule={r} alarms={alarms && (alarms.rules[r.key] ?? 0)} /></li>)}
+      </ul>
+      {alarms?.more && <p className={css.keys}>{t.more}</p>}
+    </>
   )
 }
 

@@ -29,7 +29,7 @@ export function SentenceEditor({ form, words, set, cel }: EditProps & { cel?: Re
       <div className={css.block}><OnlyEditor form={form} words={words} set={set} /></div>
       <div className={css.part}>
         <span>{t.asks}</span>
-        <Pick label={t.slot.chain} value={form.chain ?? ''} options={[['', t.chainNone], ...Object.entries(words.chains)]} onChange={(chain) => set({ chain: chain || undefined })} />
+        <Pick label={t.slot.chain} value={form.chain ?? ''} options={Object.entries(words.chains)} onChange={(chain) => set({ chain })} />
         <label className={css.check}><input type="checkbox" checked={form.latching ?? false} onChange={(e) => set({ latching: e.target.checked || undefined })} /> {t.latching}</label>
       </div>
     </div>

@@ -22,6 +22,7 @@ test('filters', () => {
   expect(keys({ filter: 'waiting' })).toEqual(['map-low'])
   expect(keys({ filter: 'shadow' })).toEqual(['fast'])
   expect(keys({ filter: 'site' })).toEqual(['map-low', 'fast', 'gone'])
+  expect(keys({ filter: 'catalogue' })).toEqual(['spo2-low', 'map-low'])
   expect(keys({ filter: 'off' })).toEqual(['gone'])
   expect(keys({ priority: 'high' })).toEqual(['map-low'])
   expect(countBy(list, 'all')).toBe(4)

@@ -2,11 +2,12 @@ import type { Priority } from '../../api/types'
 import { textOf } from '../../rule/say'
 import type { Entry } from '../../rule/types'
 
-export type Filter = 'all' | 'waiting' | 'shadow' | 'site' | 'off'
+export type Filter = 'all' | 'waiting' | 'shadow' | 'site' | 'catalogue' | 'off'
 export interface Wanted { q: string; filter: Filter; priority: Priority | '' }
 
 const fits: Record<Filter, (e: Entry) => boolean> = {
   all: () => true, waiting: (e) => e.waiting.some((v) => v.state !== 'shadow'), shadow: (e) => e.waiting.some((v) => v.state === 'shadow'),
+  catalogue: (e) => e.origin === 'catalogue',
   site: (e) => e.origin === 'site' || e.waiting.length > 0, off: (e) => e.state === 'retired',
 }
 
