@@ -132,6 +132,15 @@ func TestShadowDisturbsNobody(t *testing.T) {
 		c.Program, c.Shadows = p, noted
 	})
 	b.hold("heart-rate=115 spo2=97", 5)
+	views, err := b.LimitsOf(nurse(t), sara)
+	for _, v := range views {
+		if v.Metric == "heart-rate" && (v.High == nil || *v.High == 110) {
+			t.Errorf("the limit on trial is shown: %+v", v)
+		}
+	}
+	if err != nil || len(views) == 0 {
+		t.Errorf("%v, %v", views, err)
+	}
 	b.hold("heart-rate=118 spo2=97", 5)
 	b.hold("heart-rate=100", 2)
 	expect(t, b, "")

@@ -119,7 +119,7 @@ func (e *Engine) limitOf(st *subject, m vigil.Metric) (vigil.Limit, bool) {
 	for _, pos := range st.prog.byMet[i] {
 		c, v := st.prog.rules[pos], st.limits[pos]
 		switch {
-		case c.Extreme || math.IsNaN(v):
+		case c.shadow || c.Extreme || math.IsNaN(v): // a rule on trial shows no limit to anybody
 		case c.low:
 			out.Low = &v
 		default:

@@ -38,7 +38,7 @@ func (e *Engine) LimitsOf(ctx context.Context, s vigil.Subject) ([]LimitView, er
 	out := []LimitView{}
 	at := map[vigil.Metric]int{}
 	for pos, c := range st.prog.rules {
-		if c.Kind != KindLimit || c.Extreme || c.Class != vigil.Physiological || math.IsNaN(st.limits[pos]) {
+		if c.shadow || c.Kind != KindLimit || c.Extreme || c.Class != vigil.Physiological || math.IsNaN(st.limits[pos]) {
 			continue
 		}
 		m := c.Metrics[0]
@@ -192,7 +192,7 @@ func (e *Engine) replay(l telemetry.Line, prof Profile) int {
 		for _, pos := range rules {
 			c := st.prog.rules[pos]
 			limit := c.limit(prof)
-			if math.IsNaN(limit) {
+			if c.shadow || math.IsNaN(limit) {
 				continue
 			}
 			delay := int64(c.Delay)
