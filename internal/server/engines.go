@@ -26,6 +26,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
+	"github.com/vigil-health/vigil/internal/engine/peer"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/report"
@@ -70,6 +71,7 @@ type Engines struct {
 
 	Subscriptions *subscription.Desk
 	Socket        *socketapi.Socket
+	Peers         *peer.Desk
 	Backups       *Backups
 	stopped       bool
 }
@@ -90,7 +92,7 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	if err = e.Records.LoadParams(ctx); err != nil {
 		return e, fmt.Errorf("read the search parameters of this site: %w", err)
 	}
-	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
+	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Clients: e.db.Clients(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
 	}
@@ -232,6 +234,9 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err := e.openSubscriptions(cfg, e.mail); err != nil {
 		return err
 	}
+	if err := e.openPeers(cfg); err != nil {
+		return err
+	}
 	e.Outlets, err = e.outlets(cfg)
 	return err
 }
@@ -333,6 +338,7 @@ func (e *Engines) parts() []part {
 		{"schedule", e.Schedule.Run},
 		{"models", e.Models.Run},
 		{"replays", e.Replays.Run},
+		{"peers", e.Peers.Run},
 		{"subscriptions", func(ctx context.Context) error {
 			defer e.Socket.Close()
 			return e.Subscriptions.Run(ctx)

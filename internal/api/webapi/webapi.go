@@ -52,6 +52,7 @@ type Config struct {
 	Census     *census.Census
 	Ingest     *ingest.Pipeline
 	Gate       *gate.Gate // nil where nothing is limited
+	Peers      Peers      // nil where there are none
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
 	App        *notify.App                                                             // pages to open screens

@@ -256,6 +256,38 @@ func TestGapIsNoBeatAndNoPause(t *testing.T) {
 	}
 }
 
+// TestLeadOffIsNoStandstill holds that samples which were not measured are told nothing of: no pause, no slow rate.
+func TestLeadOffIsNoStandstill(t *testing.T) {
+	h := newHouse()
+	data := heart(90, steady(0.5, 90, 60))
+	off := data[30*testRate : 60*testRate]
+	for i := range off {
+		off[i] = vigil.WaveformMissing
+	}
+	h.say("ecg-ii", testStart, data)
+	on := 0
+	for _, s := range h.told(Pause) {
+		at := s.At().Sub(testStart)
+		if s.Value > 2.5 {
+			t.Errorf("pause %g s at %s", s.Value, at)
+		}
+		if at > 31*time.Second && at < 60*time.Second {
+			t.Errorf("a pause of %g s is told at %s, while the lead is off", s.Value, at)
+		}
+		if at > 62*time.Second {
+			on++
+		}
+	}
+	if on < 20 {
+		t.Errorf("%d seconds told of after the lead is on again", on)
+	}
+	for _, s := range h.told(SlowRate) {
+		if s.Value < 55 {
+			t.Errorf("rate %g at %s", s.Value, s.At().Sub(testStart))
+		}
+	}
+}
+
 func TestFibrillationBeginsAndEnds(t *testing.T) {
 	a := NewAF()
 	r := rand.New(rand.NewPCG(5, 6))

@@ -334,4 +334,26 @@ export interface Status {
   steps: { name: string; count: number; failed: number }[]
   alarm_to_screen_ms: { p50: number; p99: number }
   checks: { name: string; ok: boolean; text: string }[]
+  peers?: Peer[]
+}
+
+// Peer is another FHIR server that records go to and come from.
+export interface Peer {
+  name: string
+  url: string
+  ok: boolean
+  text: string
+  waiting: number
+  dead: number
+  sent: number
+  pulled: number
+  error?: string
+}
+
+export interface PeerItem {
+  key: string
+  due: string
+  tries: number
+  error?: string
+  dead: boolean
 }

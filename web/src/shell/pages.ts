@@ -1,4 +1,4 @@
-import { Activity, Brain, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, Pill, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
+import { Activity, Brain, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
 import { useSession } from '../api/queries'
 import type { Role } from '../api/types'
 import { shell as t } from '../text/en'
@@ -12,6 +12,7 @@ const all: Role[] = ['nurse', 'physician', 'engineer', 'admin']
 const fixed: (Page & { roles: Role[] })[] = [
   { path: '/ward', title: t.central, icon: LayoutGrid, roles: all },
   { path: '/alerts', title: t.alerts, icon: TriangleAlert, roles: care },
+  { path: '/rules', title: t.rules, icon: Scale, roles: all },
   { path: '/devices', title: t.devices, icon: Cpu, roles: all },
   { path: '/quarantine', title: t.quarantine, icon: ShieldAlert, roles: tech },
   { path: '/status', title: t.status, icon: ServerCog, roles: all },
