@@ -71,14 +71,16 @@ type Schedule struct {
 
 // ScoreTable is one early-warning score as published.
 type ScoreTable struct {
-	Key       string       `yaml:"key"`
-	Version   string       `yaml:"version"`
-	Title     string       `yaml:"title"`
-	Source    string       `yaml:"source"`
-	AgeGroups []string     `yaml:"age_groups"`
-	Inputs    []ScoreInput `yaml:"inputs"`
-	Parts     []ScorePart  `yaml:"parts"`
-	Bands     []ScoreBand  `yaml:"bands"` // first that fits
+	Key       string   `yaml:"key"`
+	Version   string   `yaml:"version"`
+	Title     string   `yaml:"title"`
+	Source    string   `yaml:"source"`
+	AgeGroups []string `yaml:"age_groups"`
+	// Under is the age in years from which the score is not made any more; 0 is none.
+	Under  int          `yaml:"under"`
+	Inputs []ScoreInput `yaml:"inputs"`
+	Parts  []ScorePart  `yaml:"parts"`
+	Bands  []ScoreBand  `yaml:"bands"` // first that fits
 }
 
 // ScoreInput is one value a score is made from.
@@ -103,7 +105,7 @@ type ScorePart struct {
 
 // ScoreRows is a list of rows from low to high, used when its conditions hold.
 type ScoreRows struct {
-	When map[string]bool `yaml:"when"` // flags, or inputs that are 0 or 1
+	When map[string]bool `yaml:"when"` // flags, inputs that are 0 or 1, or ages: under-3-months, under-1-year
 	Rows []ScoreRow      `yaml:"rows"`
 }
 

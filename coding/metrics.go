@@ -70,6 +70,8 @@ var metrics = [...]Metric{
 	{"lactate", 40, "Lactate", "Lactate", "2524-7", "", "", "mmol/L", "mmol/L", 1, Numeric, SignalOther, 0, 40, 24 * time.Hour},
 	{"posture", 41, "Posture (0 lying, 1 sitting, 2 standing)", "Posture", "", "", "", "1", "", 0, Numeric, SignalOther, 0, 2, 10 * time.Minute},
 	{"battery-voltage", 42, "Battery voltage", "Battery V", "", "", "", "V", "V", 2, Numeric, SignalOther, 0, 60, 48 * time.Hour},
+	{"capillary-refill", 43, "Capillary refill time", "CRT", "44963-7", "", "", "s", "s", 1, Numeric, SignalOther, 0, 20, 4 * time.Hour},
+	{"respiratory-effort", 44, "Respiratory effort (0 normal, 1 mild, 2 moderate, 3 severe or any apnoea)", "Effort", "", "", "", "1", "", 0, Numeric, SignalResp, 0, 3, 12 * time.Hour},
 	{"deterioration-risk", 58, "Risk of deterioration (model)", "Risk", "", "", "", "%", "%", 1, Numeric, SignalOther, 0, 100, 90 * time.Minute},
 	{"ecg-ii", 60, "ECG lead II", "II", "", "MDC_ECG_LEAD_II", "131330", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},
 	{"ecg-patch", 61, "ECG of a patch", "ECG", "", "MDC_ECG_ELEC_POTL", "131328", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},

@@ -108,6 +108,7 @@ func matrix() map[string]doorway {
 		"POST /api/models/marks":          {who: clinical},
 		"POST /api/models/outcomes":       {who: clinical},
 		"GET /api/patients/{id}/risk":     {who: clinical},
+		"GET /api/patients/{id}/scores":   {who: clinical},
 		"GET /api/reports/alarms":         {who: "NPEA", path: "/api/reports/alarms?from=nonsense"},
 		"GET /api/reports/alarms/changes": {who: clinical, path: "/api/reports/alarms/changes?from=nonsense"},
 		"GET /api/rules":                  {who: staff},

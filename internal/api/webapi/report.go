@@ -8,11 +8,12 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/report"
 )
 
-// reportRoutes are the alarm report and the changes that would have helped. The report itself asks who leads a unit.
+// reportRoutes are the alarm report, the changes that would have helped, and scores. The report itself asks who leads a unit.
 func (a *API) reportRoutes(staff, clinical []access.Role) []route {
 	return []route{
 		{"GET /api/reports/alarms", staff, a.alarmReport},
 		{"GET /api/reports/alarms/changes", clinical, a.alarmChanges},
+		{"GET /api/patients/{id}/scores", clinical, a.scoresOf},
 	}
 }
 

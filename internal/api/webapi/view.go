@@ -158,6 +158,15 @@ func viewScore(r score.Result) *scoreView {
 	return v
 }
 
+// scoresOf are all that are made for the patient's age, with what each lacks and where it comes from.
+func (a *API) scoresOf(c *call) (any, error) {
+	_, subject, err := a.who(c)
+	if err != nil {
+		return nil, err
+	}
+	return a.cfg.Rules.Scores(c.ctx, subject)
+}
+
 type bedRef struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`

@@ -139,6 +139,7 @@ func (e *Engine) adopt(st *subject, prof Profile) {
 		prof.AgeGroup = Adult
 	}
 	st.profile = prof
+	st.years, st.under = years(prof.Birth, e.cfg.Now()), younger(prof.Birth, e.cfg.Now())
 	st.facts = prof.facts(e.cfg.Now(), st.prog.zone)
 	for i, c := range st.prog.rules {
 		st.watched[i] = c.watches(st)

@@ -67,6 +67,28 @@ func years(birth, at time.Time) float64 {
 	return float64(y)
 }
 
+// ages are the bands that tables of children ask for, beside the flags of the subject.
+func ages() []struct {
+	name          string
+	years, months int
+} {
+	return []struct {
+		name          string
+		years, months int
+	}{{"under-3-months", 0, 3}, {"under-1-year", 1, 0}, {"under-4-years", 4, 0}, {"under-12-years", 12, 0}}
+}
+
+// younger returns which bands a birth date is under at a time; an unknown one is under none.
+func younger(birth, at time.Time) map[string]bool {
+	out := map[string]bool{}
+	for _, a := range ages() {
+		if !birth.IsZero() && at.Before(birth.AddDate(a.years, a.months, 0)) {
+			out[a.name] = true
+		}
+	}
+	return out
+}
+
 // Profile is what rules need to know of a subject besides its values.
 type Profile struct {
 	AgeGroup string // "" means adult

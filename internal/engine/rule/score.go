@@ -52,7 +52,7 @@ func (st *subject) setInput(in inputRef, m int, s vigil.Sample) {
 func (e *Engine) score(st *subject, at, received int64) {
 	for i, s := range st.prog.scores {
 		sc := &st.scores[i]
-		if len(s.rules)+len(s.asked) == 0 || !s.table.ForAge(st.profile.AgeGroup) {
+		if len(s.rules)+len(s.asked) == 0 || !st.scored(s.table) {
 			continue
 		}
 		if sc.dirty {
@@ -97,7 +97,10 @@ func (st *subject) noteTotal(at int64, total int) {
 	st.totals = append(st.totals, totalAt{at, total})
 }
 
-func (st *subject) flag(name string) bool { return st.profile.Flags[name] }
+func (st *subject) flag(name string) bool { return st.profile.Flags[name] || st.under[name] }
+
+// scored reports whether a score is made for the subject.
+func (st *subject) scored(t *score.Table) bool { return t.ForAge(st.profile.AgeGroup, st.years) }
 
 // expire forgets inputs that are older than their table allows.
 func (e *Engine) expire(st *subject, now int64) {
@@ -134,9 +137,38 @@ func (e *Engine) ScoreBy(s vigil.Subject, key string) (score.Result, bool) {
 	return e.scoreOf(st, key)
 }
 
+// Scores returns every score that is made for the subject's age, in the order of the catalogue, also those of which
+// nothing is known yet. What a score lacks stands in Missing. It is Denied to who may not see the subject.
+func (e *Engine) Scores(ctx context.Context, s vigil.Subject) ([]score.Result, error) {
+	if err := access.CheckSubject(ctx, s); err != nil {
+		return nil, err
+	}
+	st := e.subject(s)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e.load(st, e.cfg.Now().UnixNano())
+	out := []score.Result{}
+	for i, t := range st.prog.scores {
+		if !st.scored(t.table) {
+			continue
+		}
+		at := int64(0)
+		for _, x := range st.scores[i].times {
+			at = max(at, x)
+		}
+		r := t.table.Score(st.scores[i].values, st.flag, time.Time{})
+		r.Title, r.Version, r.Source = t.table.Title, t.table.Version, t.table.Source
+		if at > 0 {
+			r.Time = time.Unix(0, at).UTC()
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
 func (e *Engine) scoreOf(st *subject, key string) (score.Result, bool) {
 	for i, s := range st.prog.scores {
-		if s.table.Key != key || !s.table.ForAge(st.profile.AgeGroup) {
+		if s.table.Key != key || !st.scored(s.table) {
 			continue
 		}
 		at := int64(0)
@@ -202,8 +234,8 @@ func (e *Engine) ScoreHistory(ctx context.Context, key string, q telemetry.Query
 func (st *subject) flagCopy() func(string) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	flags := st.profile.Flags // replaced, never changed
-	return func(name string) bool { return flags[name] }
+	flags, under := st.profile.Flags, st.under // replaced, never changed
+	return func(name string) bool { return flags[name] || under[name] }
 }
 
 // valuesAt returns the newest value of every input that is not older than allowed at t.

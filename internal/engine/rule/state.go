@@ -15,6 +15,8 @@ type subject struct {
 	patient bool
 	prog    *Program
 	profile Profile
+	years   float64         // of the profile when it was read; NaN unknown
+	under   map[string]bool // age bands of score tables that the subject is under
 	loaded  bool
 	last    []reading // by metric of the program
 	limits  []float64 // in force, by rule; NaN means not watched

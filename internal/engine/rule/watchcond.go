@@ -99,7 +99,7 @@ func (e *Engine) tickConditions(st *subject, now int64) {
 func (st *subject) scoreFor(n int) condition.Score {
 	i := st.prog.asks[n]
 	s, sc := st.prog.scores[i], &st.scores[i]
-	if !s.table.ForAge(st.profile.AgeGroup) {
+	if !st.scored(s.table) {
 		return condition.Score{}
 	}
 	if sc.dirty {

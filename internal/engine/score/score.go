@@ -1,4 +1,4 @@
-// Package score computes early-warning scores from their published tables: NEWS2, MEWS, qSOFA, SIRS, shock index.
+// Package score computes early-warning scores from their published tables: NEWS2, MEWS, PEWS, qSOFA, SIRS, shock index.
 //
 // The tables are data (catalog/scores); this package knows no patient, keeps no values and raises no alarm
 // (engine/rule does). A missing input is never taken as normal: the total stays open and the part is named.
@@ -27,6 +27,11 @@ type Result struct {
 	Parts   []Part    `json:"parts"`
 	Missing []string  `json:"missing"` // labels
 	Time    time.Time `json:"time"`
+
+	// What the score is, where it was asked for by name.
+	Title   string `json:"title,omitempty"`
+	Version string `json:"version,omitempty"`
+	Source  string `json:"source,omitempty"`
 }
 
 // Part is one parameter of a score.
@@ -61,6 +66,7 @@ func (in Input) Of(m vigil.Metric, v float64) float64 {
 type Table struct {
 	Key, Version, Title, Source string
 	ages                        []string
+	under                       int
 	inputs                      []Input
 	parts                       []part
 	bands                       []catalog.ScoreBand
@@ -91,7 +97,7 @@ type bound struct {
 
 // New compiles a table. It returns an Invalid error that names what does not fit.
 func New(def catalog.ScoreTable) (*Table, error) {
-	t := &Table{Key: def.Key, Version: def.Version, Title: def.Title, Source: def.Source, ages: def.AgeGroups, bands: def.Bands}
+	t := &Table{Key: def.Key, Version: def.Version, Title: def.Title, Source: def.Source, ages: def.AgeGroups, under: def.Under, bands: def.Bands}
 	index := map[string]int{}
 	for i, in := range def.Inputs {
 		index[in.Key] = i
@@ -159,8 +165,11 @@ func compilePart(p catalog.ScorePart, index map[string]int) (part, error) {
 // Inputs returns what the table asks for; values are given to Score in this order.
 func (t *Table) Inputs() []Input { return t.inputs }
 
-// ForAge reports whether the table was made for the age group.
-func (t *Table) ForAge(group string) bool {
+// ForAge reports whether the table was made for the age group and age in years, NaN when it is not known.
+func (t *Table) ForAge(group string, years float64) bool {
+	if t.under > 0 && !(years < float64(t.under)) { // also when the age is not known
+		return false
+	}
 	if len(t.ages) == 0 {
 		return true
 	}

@@ -17,5 +17,6 @@ export const patient = {
   call: 'Call by video', callText: 'Rings on the patient’s phone or bedside tablet.', ringing: (n: string) => `Calling ${n}…`, connecting: 'Connecting…', connected: 'Connected', you: 'You',
   mute: 'Mute microphone', unmute: 'Unmute microphone', camOff: 'Camera off', camOn: 'Camera on', hangUp: 'Hang up', noCamera: 'No camera or microphone here. You can see and hear, but not be seen.', lostVideo: 'The connection was lost. Trying again…',
   closeConsult: 'Close consult', closeTitle: 'Close the consult', note: 'What you found', action: 'What was done', closeDo: 'Close and record', actions: { none: 'No change', treatment: 'Treatment changed', visit: 'Visit arranged', emergency: 'Emergency team sent', advice: 'Advice given' }, consult: 'Messages with the patient',
+  allScores: 'Scores', scoreMissing: (list: string) => `Missing: ${list}`,
   risk: 'Risk of deterioration (model)', riskTrend: 'Risk over 24 h', riskMissing: (list: string) => `Not measured for a day: ${list}`,
 }
