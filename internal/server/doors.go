@@ -119,7 +119,7 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
-		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
+		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt, Post: e.Post, Rota: e.Rota,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
 			entry := audit.Entry{Action: "webapi.chart", What: "Patient/" + patient, Subjects: []string{patient}}

@@ -146,11 +146,13 @@ func (a *API) act(c *call) (any, error) {
 		Reason string    `json:"reason"`
 		Text   string    `json:"text"`
 		Until  time.Time `json:"until"`
+
+		Command string `json:"command"`
 	}
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	al, err := a.cfg.Desk.Do(c.ctx, c.r.PathValue("id"), alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until})
+	al, err := a.cfg.Desk.Do(c.ctx, c.r.PathValue("id"), alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Command: in.Command})
 	if err != nil {
 		return nil, err
 	}

@@ -221,9 +221,11 @@ func (h *hub) beds(ctx context.Context) {
 func (h *hub) ticks(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
+	var off uint64
 	for {
 		select {
 		case <-t.C:
+			off = h.tellOffs(off)
 			h.crowded.Store(h.api.cfg.Gate != nil && h.api.cfg.Gate.Crowded())
 			h.api.rate.read(h.api.cfg.Now(), h.api.cfg.Ingest.Values())
 			now, ack := h.api.cfg.Now().UnixMilli(), h.api.cfg.Telemetry.Health().Acknowledging

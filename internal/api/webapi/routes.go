@@ -50,7 +50,6 @@ func (a *API) routes() []route {
 		{"GET /api/attention", staff, a.attention},
 		{"GET /api/alarms", staff, a.alarms},
 		{"GET /api/alarms/{id}", staff, a.alarm},
-		{"POST /api/alarms/{id}/{action}", staff, a.act},
 		{"POST /api/calls", everyone, a.postCall},
 
 		{"POST /api/consults", clinical, a.openConsult},
@@ -87,6 +86,7 @@ func (a *API) routes() []route {
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
 	}
+	all = append(all, a.deskRoutes(staff, clinical)...)
 	all = append(all, a.ruleRoutes(staff)...)
 	return append(all, a.keepRoutes(admin)...)
 }
@@ -98,5 +98,27 @@ func (a *API) keepRoutes(admin []access.Role) []route {
 		{"GET /api/telemetry/holds", admin, a.holds},
 		{"PUT /api/telemetry/holds/{type}/{id}", admin, a.setHold},
 		{"DELETE /api/telemetry/holds/{type}/{id}", admin, a.liftHold},
+	}
+}
+
+// deskRoutes are what staff plan and decide about alarms beside each single one.
+func (a *API) deskRoutes(staff, clinical []access.Role) []route {
+	return []route{
+		{"POST /api/alarms/{id}/{action}", staff, a.act},
+		{"GET /api/alarms/{id}/pages", staff, a.pages},
+		{"POST /api/alarms/acknowledge", staff, a.acknowledgeAll},
+		{"GET /api/alarms-off", staff, a.offs},
+		{"GET /api/alarms-off/history", staff, a.pastOffs},
+		{"POST /api/alarms-off", staff, a.turnOff},
+		{"DELETE /api/alarms-off/{id}", staff, a.turnOn},
+
+		{"GET /api/rota", staff, a.rota},
+		{"POST /api/rota/shifts", clinical, a.setShift},
+		{"PUT /api/rota/shifts/{id}", clinical, a.setShift},
+		{"POST /api/rota/substitutes", clinical, a.setSubstitute},
+		{"DELETE /api/rota/{id}", clinical, a.dropDuty},
+		{"GET /api/rota/handovers", staff, a.handovers},
+		{"POST /api/rota/handovers", clinical, a.offerHandover},
+		{"POST /api/rota/handovers/{id}/{answer}", clinical, a.answerHandover},
 	}
 }

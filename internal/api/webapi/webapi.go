@@ -30,6 +30,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/rota"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	Gate       *gate.Gate // nil where nothing is limited
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
+	Post       *notify.Post
+	Rota       *rota.Rota
 	App        *notify.App                                                             // pages to open screens
 	Receipt    func(ctx context.Context, id, channel string, state notify.State) error // what became of a page
 	ICE        func(user string, host string) []ICEServer                              // relays offered to a browser that reached us under host

@@ -21,6 +21,7 @@ const (
 	Sent      State = "sent"
 	Delivered State = "delivered"
 	Seen      State = "seen"
+	Answered  State = "answered"  // by the person, on the channel itself
 	Failed    State = "failed"    // dead letter: nobody was reached
 	Withdrawn State = "withdrawn" // no longer needed before anybody was reached
 )

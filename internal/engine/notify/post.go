@@ -381,3 +381,11 @@ func (p *Post) Again(ctx context.Context, id string) error {
 	p.nudge()
 	return nil
 }
+
+// Reached implements alarm.Receipts: a page to the person about the alarm arrived since the time.
+func (p *Post) Reached(ctx context.Context, alarm, person string, since time.Time) (bool, error) {
+	list, err := p.cfg.Outbox.List(ctx, "", alarm, listLimit)
+	return slices.ContainsFunc(list, func(m Message) bool {
+		return m.To.ID == person && !m.Created.Before(since) && (m.State == Delivered || m.State == Seen || m.State == Answered)
+	}), err
+}
