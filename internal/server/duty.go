@@ -104,8 +104,11 @@ func (e *Engines) watchGaps(ctx context.Context) error {
 		select {
 		case p := <-e.gaps:
 			e.raiseGap(ctx, p)
+		case m := <-e.lost:
+			e.raiseUnreached(ctx, m)
 		case <-t.C:
 			e.endGaps(ctx)
+			e.endUnreached(ctx)
 		case <-ctx.Done():
 			return nil
 		}

@@ -58,6 +58,8 @@ type Engines struct {
 	Replays   *rule.Replays
 	Post      *notify.Post
 	App       *notify.App
+	Directory *notify.Directory
+	ways      ways
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
 	Gate      *gate.Gate
@@ -70,13 +72,14 @@ type Engines struct {
 	Subscriptions *subscription.Desk
 	Socket        *socketapi.Socket
 	Backups       *Backups
-	gaps          chan alarm.Post // posts that nobody holds
+	gaps          chan alarm.Post     // posts that nobody holds
+	lost          chan notify.Message // pages that reached nobody
 	stopped       bool
 }
 
 // openEngines opens the stores and builds the engines on them, lower ones first.
 func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines, err error) {
-	e = &Engines{logger: log, gaps: make(chan alarm.Post, gapsHeld)}
+	e = &Engines{logger: log, gaps: make(chan alarm.Post, gapsHeld), lost: make(chan notify.Message, gapsHeld)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -331,6 +334,7 @@ func (e *Engines) parts() []part {
 		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
 		{"gaps", e.watchGaps},
+		{"alarm_manager", e.ways.run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
 		{"replays", e.Replays.Run},
@@ -360,6 +364,9 @@ func (e *Engines) close() error {
 	}
 	e.stopped = true
 	var errs []error
+	if e.ways.acm != nil {
+		errs = append(errs, e.ways.acm.Close())
+	}
 	if e.Telemetry != nil {
 		errs = append(errs, e.Telemetry.Close())
 	}

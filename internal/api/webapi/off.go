@@ -154,10 +154,14 @@ func (a *API) acknowledgeAll(c *call) (any, error) {
 
 // pages is who was paged about an alarm and what became of each page.
 func (a *API) pages(c *call) (any, error) {
-	if _, err := a.cfg.Desk.Get(c.ctx, c.r.PathValue("id")); err != nil {
+	id, err := a.alarmID(c)
+	if err != nil {
 		return nil, err
 	}
-	list, err := a.cfg.Post.Of(c.ctx, c.r.PathValue("id"))
+	if _, err := a.cfg.Desk.Get(c.ctx, id); err != nil {
+		return nil, err
+	}
+	list, err := a.cfg.Post.Of(c.ctx, id)
 	return viewPages(list), err
 }
 

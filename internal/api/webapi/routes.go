@@ -112,6 +112,15 @@ func (a *API) deskRoutes(staff, clinical []access.Role) []route {
 		{"POST /api/alarms-off", staff, a.turnOff},
 		{"DELETE /api/alarms-off/{id}", staff, a.turnOn},
 
+		{"GET /api/notify/settings", staff, a.notifySettings},
+		{"PUT /api/notify/settings", staff, a.setNotifySettings},
+		{"POST /api/notify/test", staff, a.testChannel},
+		{"GET /api/notify/test", staff, a.testReceipts},
+		{"GET /api/notify/people", []access.Role{access.Admin}, a.notifyPeople},
+		{"GET /api/notify/dead", staff, a.deadLetters},
+		{"POST /api/notify/retry", staff, a.retryLetter},
+		{"POST /api/notify/receipt", staff, a.pushReceipt},
+
 		{"GET /api/rota", staff, a.rota},
 		{"POST /api/rota/shifts", clinical, a.setShift},
 		{"PUT /api/rota/shifts/{id}", clinical, a.setShift},

@@ -52,6 +52,9 @@ type Config struct {
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
 	Post       *notify.Post
+	Directory  *notify.Directory
+	PushKey    string                // with which browsers subscribe to pages, base64url
+	CheckPush  func(to string) error // Invalid when a browser's subscription cannot be used
 	Rota       *rota.Rota
 	App        *notify.App                                                             // pages to open screens
 	Receipt    func(ctx context.Context, id, channel string, state notify.State) error // what became of a page
