@@ -225,7 +225,6 @@ func (h *hub) ticks(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
-			off = h.tellOffs(off)
 			h.crowded.Store(h.api.cfg.Gate != nil && h.api.cfg.Gate.Crowded())
 			h.api.rate.read(h.api.cfg.Now(), h.api.cfg.Ingest.Values())
 			now, ack := h.api.cfg.Now().UnixMilli(), h.api.cfg.Telemetry.Health().Acknowledging
@@ -236,6 +235,7 @@ func (h *hub) ticks(ctx context.Context) {
 				c.send(map[string]any{"op": "tick", "now_ms": now, "delay_ms": h.delay(), "acknowledging": ack})
 				c.second()
 			})
+			off = h.tellOffs(off)
 		case <-ctx.Done():
 			return
 		}

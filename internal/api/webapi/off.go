@@ -192,7 +192,7 @@ func (h *hub) tellOffs(version uint64) uint64 {
 		return version
 	}
 	h.each(func(c *client) {
-		if c.who.Clinical() || c.who.Has(access.Engineer) {
+		if c.ctx.Err() == nil && (c.who.Clinical() || c.who.Has(access.Engineer)) {
 			c.send(map[string]any{"op": "off", "standing": h.api.viewOffs(c.who, list)})
 		}
 	})
