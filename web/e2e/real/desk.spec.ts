@@ -1,0 +1,62 @@
+import { expect, test } from '@playwright/test'
+import { axe, visit, watch } from '../help'
+
+test('alarms off: a physician turns them off with a reason, every screen says so, and they are turned on again', async ({ page, browser }) => {
+  const faults = watch(page)
+  await visit(page, 'physician')
+  await page.goto('/patient/moreau')
+  await page.getByRole('button', { name: 'Alarms off' }).click()
+  const dialog = page.getByRole('dialog')
+  await expect(dialog.getByRole('button', { name: 'Turn off' })).toBeDisabled()
+  await dialog.getByLabel('Up to priority').selectOption('high')
+  await expect(dialog.getByLabel('For how long').locator('option')).toHaveCount(4) // at most half an hour
+  await dialog.getByLabel('Reason').fill('bronchoscopy')
+  await axe(page)
+  await dialog.getByRole('button', { name: 'Turn off' }).click()
+  const banner = page.getByRole('status').filter({ hasText: 'bronchoscopy' })
+  await expect(banner).toContainText(/left/)
+  const other = await (await browser.newContext({ baseURL: test.info().project.use.baseURL })).newPage()
+  await visit(other, 'nurse')
+  await other.goto('/ward')
+  const there = other.getByRole('status').filter({ hasText: 'bronchoscopy' })
+  await expect(there).toContainText('up to high')
+  await there.getByRole('button', { name: 'Turn on now' }).click()
+  await expect(banner).toHaveCount(0)
+  expect(faults).toEqual([])
+})
+
+test('on call: a shift is planned and taken off again', async ({ page }) => {
+  const faults = watch(page)
+  await visit(page, 'nurse')
+  await page.goto('/on-call')
+  await expect(page.getByRole('heading', { name: 'On duty now' })).toBeVisible()
+  await page.getByRole('button', { name: 'Add a shift' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Role').selectOption('engineer')
+  await dialog.getByLabel('Person').selectOption({ index: 1 })
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByRole('table', { name: 'The rota' })).toContainText('07:00–19:00')
+  await axe(page)
+  await page.getByRole('button', { name: /^Remove / }).first().click()
+  await expect(page.getByText('No shifts are planned here')).toBeVisible()
+  expect(faults).toEqual([])
+})
+
+test('my notifications: a test says what happened, quiet hours are kept', async ({ page }) => {
+  await visit(page, 'nurse')
+  await page.goto('/notifications')
+  await page.getByRole('button', { name: 'Send me a test' }).first().click()
+  await expect(page.getByText(/handed over:/)).toBeVisible()
+  await page.getByRole('button', { name: 'Add quiet hours' }).click()
+  await expect(page.getByText('22:00–06:00')).toBeVisible()
+  await axe(page)
+  await page.getByRole('button', { name: 'Remove' }).last().click()
+  await expect(page.getByText('None: every page comes at once.')).toBeVisible()
+})
+
+test('what reached nobody: the channels are listed', async ({ page }) => {
+  await visit(page, 'engineer')
+  await page.goto('/dead-letters')
+  await expect(page.getByRole('table', { name: 'Channels' })).toContainText('Open screens')
+  await axe(page)
+})
