@@ -238,6 +238,9 @@ func (h *health) note(channel string, err error, at time.Time) {
 		h.by = map[string]ChannelHealth{}
 	}
 	c := h.by[channel]
+	if vigil.KindOf(err) == vigil.NotFound {
+		return // the person is not there; the channel does well
+	}
 	if err != nil {
 		c.Failed++
 		c.LastError, c.Error = at, vigil.Message(err)

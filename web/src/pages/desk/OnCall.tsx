@@ -65,7 +65,7 @@ function Week({ data, start, plans }: { data: Rota; start: number; plans: boolea
   const days = names.map((_, i) => plus(start, i))
   const today = (day: number) => (data.now_ms >= day && data.now_ms < plus(day, 1)) || undefined
   return (
-    <div className={css.week} role="table" aria-label={t.rota}>
+    <div className={css.week} role="group" aria-label={t.rota}>
       <div className={css.head}>{t.role}</div>
       {days.map((d, i) => <div key={d} className={css.head} data-today={today(d)}>{t.dayNames[names[i]!]} {new Date(d).getDate()}</div>)}
       {roles.map((role) => (
