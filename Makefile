@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA    ?= vigil-data
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
 
-.PHONY: help demo build ui test test-go test-ui test-e2e lint torture bench fuzz clean
+.PHONY: help demo build ui test test-go test-ui test-e2e lint torture bench fuzz train clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,15 @@ bench: build ## benchmarks: ingest over MQTT, value to alarm on screen, start-up
 
 fuzz: ## every fuzz target for 20 s
 	scripts/fuzz.sh 20s
+
+DATA_DIR ?= ../shared/data
+train: ## train the models of catalog/models again from the data sets in DATA_DIR; see training/README.md
+	mkdir -p training/cache
+	$(GO) run ./training/features deterioration $(DATA_DIR)/sepsis_cinc2019/hospA_dev.csv.gz > training/cache/deterioration.csv
+	$(GO) run ./training/features falsealarm $(DATA_DIR)/alarms_cinc2015 > training/cache/falsealarm.csv
+	/usr/bin/python3 training/deterioration.py training/cache/deterioration.csv
+	/usr/bin/python3 -W ignore training/falsealarm.py training/cache/falsealarm.csv
+	/usr/bin/python3 training/vectors.py
 
 clean: ## remove what was built
 	rm -rf bin web/dist/* web/node_modules

@@ -115,6 +115,27 @@ type Alarm struct {
 	History  []AlarmStep `json:"history"`
 	Evidence *Evidence   `json:"evidence,omitempty"`
 	Demoted  *Demotion   `json:"demoted,omitempty"` // nil: the priority is the rule's own
+	Judged   *Judgement  `json:"judged,omitempty"`  // nil: nobody has said whether it was real
+}
+
+// Truth is what an alarm turned out to be.
+type Truth string
+
+// The answers to "Was it real?".
+const (
+	TruthReal     Truth = "real"      // the patient's state was as the alarm said, and somebody had to act
+	TruthArtefact Truth = "artefact"  // movement, a sensor off, a damped line: the patient was not in that state
+	TruthNoAction Truth = "no_action" // the state was as the alarm said, and nothing had to be done
+)
+
+// Valid reports whether t is one of the answers.
+func (t Truth) Valid() bool { return t == TruthReal || t == TruthArtefact || t == TruthNoAction }
+
+// Judgement is what staff found an alarm to have been. A later one takes its place; both stay in the history.
+type Judgement struct {
+	Truth Truth     `json:"truth"`
+	By    string    `json:"by"` // display name
+	At    time.Time `json:"at"`
 }
 
 // Demotion says that an alarm sounds less urgent than its rule asks for, by whose judgement and why. It lowers the
@@ -170,7 +191,7 @@ type Due struct {
 // AlarmStep is one durable transition of an alarm.
 type AlarmStep struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"`           // raised, demoted, promoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved, off, on_again
+	What string    `json:"what"`           // raised, demoted, promoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved, marked_true, marked_false, marked_no_action, off, on_again
 	Who  string    `json:"who,omitempty"`  // display name of person or team
 	Text string    `json:"text,omitempty"` // reason, note or action
 	Cmd  string    `json:"cmd,omitempty"`  // id of the command that led to it: a command is carried out once

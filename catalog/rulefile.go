@@ -118,8 +118,12 @@ const maxRuleFile = 1 << 20
 
 // ParseRules reads a rule file: one rule, a list of rules, or a mapping with rules and tests. It checks the YAML only;
 // engine/rule.Check says whether the rules can be used. Its Invalid error names line and column.
-func ParseRules(name string, text []byte) (RuleFile, error) {
-	var file RuleFile
+func ParseRules(name string, text []byte) (file RuleFile, err error) {
+	defer func() { // the YAML library trips over a tag before a list that is none
+		if recover() != nil {
+			file, err = RuleFile{}, vigil.Errorf(vigil.Invalid, "catalog.rules", "%s is no YAML that can be read", name)
+		}
+	}()
 	fault := func(err error) error {
 		return vigil.Errorf(vigil.Invalid, "catalog.rules", "%s: %s", name, yaml.FormatError(err, false, true))
 	}

@@ -157,14 +157,16 @@ func Scores() ([]ScoreTable, error) { return decode[ScoreTable]("scores") }
 func Chains() ([]Chain, error) { return decode[Chain]("chains") }
 
 // decode reads every YAML file of a folder; a file holds one item or a list of them. Unknown keys are faults.
-func decode[T any](dir string) ([]T, error) {
-	names, err := fs.Glob(watch, dir+"/*.yaml")
+func decode[T any](dir string) ([]T, error) { return decodeFrom[T](watch, dir) }
+
+func decodeFrom[T any](files embed.FS, dir string) ([]T, error) {
+	names, err := fs.Glob(files, dir+"/*.yaml")
 	if err != nil {
 		return nil, err
 	}
 	var out []T
 	for _, name := range names {
-		text, err := watch.ReadFile(name)
+		text, err := files.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}

@@ -70,6 +70,7 @@ var metrics = [...]Metric{
 	{"lactate", 40, "Lactate", "Lactate", "2524-7", "", "", "mmol/L", "mmol/L", 1, Numeric, SignalOther, 0, 40, 24 * time.Hour},
 	{"posture", 41, "Posture (0 lying, 1 sitting, 2 standing)", "Posture", "", "", "", "1", "", 0, Numeric, SignalOther, 0, 2, 10 * time.Minute},
 	{"battery-voltage", 42, "Battery voltage", "Battery V", "", "", "", "V", "V", 2, Numeric, SignalOther, 0, 60, 48 * time.Hour},
+	{"deterioration-risk", 58, "Risk of deterioration (model)", "Risk", "", "", "", "%", "%", 1, Numeric, SignalOther, 0, 100, 90 * time.Minute},
 	{"ecg-ii", 60, "ECG lead II", "II", "", "MDC_ECG_LEAD_II", "131330", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},
 	{"ecg-patch", 61, "ECG of a patch", "ECG", "", "MDC_ECG_ELEC_POTL", "131328", "mV", "mV", 2, Waveform, SignalECG, -10, 10, 5 * time.Second},
 	{"pleth", 62, "Plethysmogram", "Pleth", "", "MDC_PULS_OXIM_PLETH", "150452", "1", "", 2, Waveform, SignalSpO2, -10, 10, 5 * time.Second},

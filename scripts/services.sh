@@ -8,6 +8,7 @@ want promtool prometheus
 want victoria-metrics victoria-metrics
 want strace strace
 want fusermount3 fuse3
+want pdftotext poppler-utils
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need+=(postgresql)
 [ ${#need[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -16,6 +16,7 @@ type benchCmd struct {
 	Alarm  benchAlarmCmd  `cmd:"" help:"Time from a value over its limit to the alarm on a screen, under load."`
 	Idle   benchIdleCmd   `cmd:"" help:"Memory of MQTT connections that say nothing."`
 	Fair   benchFairCmd   `cmd:"" help:"Good devices beside one that sends without measure: their share and their latency."`
+	Replay benchReplayCmd `cmd:"" help:"Changed rules played over kept telemetry: 30 days of 100 patients, unless said otherwise."`
 	Start  benchStartCmd  `cmd:"" help:"Start-up time, idle memory, size of the binary and of the first load of the user interface."`
 }
 

@@ -95,6 +95,7 @@ func (c *deviceTryCmd) profile() (*catalog.Profile, error) {
 type userCmd struct {
 	SetupToken setupTokenCmd `cmd:"" help:"Make a fresh setup token for the first account (stop Vigil first)."`
 	Token      tokenCmd      `cmd:"" help:"API tokens for programs that read, Grafana for example."`
+	Client     clientCmd     `cmd:"" help:"Programs of other systems that prove themselves with a key (SMART Backend Services)."`
 }
 
 type setupTokenCmd struct {

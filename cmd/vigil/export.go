@@ -30,7 +30,7 @@ type exportCmd struct {
 }
 
 // Run implements the command. A file appears under its name only when it is whole.
-func (c *exportCmd) Run(ctx context.Context) (err error) {
+func (c *exportCmd) Run(ctx context.Context) error {
 	path, err := c.path(time.Now())
 	if err != nil {
 		return err
@@ -44,7 +44,12 @@ func (c *exportCmd) Run(ctx context.Context) (err error) {
 	if c.Output == "-" {
 		return c.fetch(ctx, r, path, os.Stdout)
 	}
-	part := c.Output + ".part"
+	return c.write(ctx, r, path, c.Output)
+}
+
+// write fetches the answer to a file, which appears under its name when it is whole.
+func (c *exportCmd) write(ctx context.Context, r *remote, path, file string) error {
+	part := file + ".part"
 	f, err := os.Create(part)
 	if err != nil {
 		return vigil.Errorf(vigil.Invalid, "export.file", "%w", err)
@@ -53,7 +58,7 @@ func (c *exportCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return os.Rename(part, c.Output)
+	return os.Rename(part, file)
 }
 
 func (c *exportCmd) path(now time.Time) (string, error) {

@@ -31,10 +31,13 @@ type program struct {
 	Replay    replayCmd    `cmd:"" help:"Play recordings into a running Vigil as devices would send them."`
 	Story     storyCmd     `cmd:"" help:"Tell a story to a running Vigil, once or many times."`
 	Export    exportCmd    `cmd:"" help:"Write a patient's telemetry to a file: CSV, Parquet, FHIR."`
+	Report    reportCmd    `cmd:"" help:"Reports: alarms, as PDF or CSV."`
 	Device    deviceCmd    `cmd:"" help:"Device profiles: list, try."`
 	Rule      ruleCmd      `cmd:"" help:"Alarm rules: test, list, show, propose, approve, shadow, enable, retire, rollback, replay."`
 	Doctor    doctorCmd    `cmd:"" help:"Say in plain words what is wrong with an installation."`
-	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens."`
+	User      userCmd      `cmd:"" help:"Accounts: setup-token, API tokens, programs of other systems."`
+	Peer      peerCmd      `cmd:"" help:"Other FHIR servers, an EHR for example: list, test, key, retry."`
+	Model     modelCmd     `cmd:"" help:"Trained models: list, show, validate."`
 	Telemetry telemetryCmd `cmd:"" help:"Kept telemetry: retention, hold."`
 	Backup    backupCmd    `cmd:"" help:"Make a backup, while Vigil runs or of a stopped one."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory out of a backup."`

@@ -21,6 +21,7 @@ type remoteFlags struct {
 	URL      string `help:"Address of a running Vigil." default:"http://127.0.0.1:8080" env:"VIGIL_URL"`
 	Login    string `help:"Account that may register devices; the simulated hospital on this machine needs none." env:"VIGIL_LOGIN"`
 	Password string `help:"Password of the account." env:"VIGIL_PASSWORD"`
+	APIToken string `name:"api-token" help:"API token instead of an account, to read." env:"VIGIL_API_TOKEN"`
 }
 
 // remote is somebody who is signed in to a running Vigil, or a gateway that has a token there.
@@ -29,6 +30,7 @@ type remote struct {
 	http    *http.Client
 	gateway string
 	token   string
+	bearer  string // API token of a program
 }
 
 func newRemote(at string) *remote {
@@ -39,6 +41,9 @@ func newRemote(at string) *remote {
 // open signs in by password, or as a visitor of the simulated hospital in the role.
 func (f remoteFlags) open(ctx context.Context, role string) (*remote, error) {
 	r := newRemote(f.URL)
+	if r.bearer = f.APIToken; f.APIToken != "" {
+		return r, nil
+	}
 	if f.Login != "" {
 		return r, r.call(ctx, "POST", "/api/session", map[string]string{"login": f.Login, "password": f.Password}, nil)
 	}
@@ -64,6 +69,9 @@ func (r *remote) call(ctx context.Context, method, path string, in, out any) err
 		return vigil.Errorf(vigil.Invalid, "remote.call", "%s is no address; write http://127.0.0.1:8080", r.url)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if r.bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+r.bearer)
+	}
 	if strings.HasPrefix(path, "/fhir/") {
 		req.Header.Set("Content-Type", "application/fhir+json")
 	}
@@ -97,8 +105,9 @@ func (r *remote) do(req *http.Request, out any) (err error) {
 func refusal(req *http.Request, status int, text []byte) error {
 	var body struct {
 		Error struct {
-			Kind    vigil.Kind `json:"kind"`
-			Message string     `json:"message"`
+			Kind    vigil.Kind    `json:"kind"`
+			Message string        `json:"message"`
+			Faults  []vigil.Fault `json:"faults"`
 		} `json:"error"`
 		Issue []struct {
 			Diagnostics string `json:"diagnostics"`
@@ -113,6 +122,9 @@ func refusal(req *http.Request, status int, text []byte) error {
 		switch {
 		case body.Error.Message != "":
 			kind, msg = body.Error.Kind, body.Error.Message
+			for _, f := range body.Error.Faults {
+				msg += "\n  " + f.Path + ": " + f.Msg
+			}
 		case len(body.Issue) > 0:
 			msg = body.Issue[0].Diagnostics
 		}

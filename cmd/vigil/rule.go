@@ -68,8 +68,7 @@ func (c *ruleTestCmd) Run() error {
 	return nil
 }
 
-// testFile compiles a file beside the catalogue's rules and runs its tests. Tests look at the file's own rules unless they
-// name others.
+// testFile compiles a file beside the catalogue's rules and runs its tests.
 func testFile(name string) (file catalog.RuleFile, results []rule.TestResult, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -101,14 +100,7 @@ func testFile(name string) (file catalog.RuleFile, results []rule.TestResult, er
 	if err != nil {
 		return file, nil, err
 	}
-	for i := range file.Tests {
-		if t := &file.Tests[i]; len(t.Rules) == 0 {
-			for _, r := range file.Rules {
-				t.Rules = append(t.Rules, r.Key)
-			}
-		}
-	}
-	results, err = rule.RunTests(program, file.Tests)
+	results, err = rule.RunFile(program, file)
 	return file, results, err
 }
 
@@ -236,7 +228,7 @@ func (c *ruleRollbackCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if v.State == rule.Retired {
-		fmt.Printf("version %d of %s is retired, the rule of the catalogue is in force\n", v.Number, v.Key)
+		fmt.Printf("version %d of %s is retired; the rule of the catalogue, where there is one, is in force\n", v.Number, v.Key)
 		return nil
 	}
 	fmt.Printf("version %d of %s is in force again\n", v.Number, v.Key)

@@ -49,7 +49,7 @@ func (f tokenFlags) manage(ctx context.Context, cfg server.Config, local func(ct
 	defer func() { err = errors.Join(err, db.Close()) }()
 	trail := audit.New(audit.Config{Backend: db.Audit()})
 	defer func() { err = errors.Join(err, trail.Close()) }()
-	return local(system(ctx), access.NewAccounts(access.AccountsConfig{Backend: db.Accounts(), Tokens: db.Tokens(), Audit: trail}))
+	return local(system(ctx), access.NewAccounts(access.AccountsConfig{Backend: db.Accounts(), Tokens: db.Tokens(), Clients: db.Clients(), Audit: trail}))
 }
 
 type tokenCreateCmd struct {

@@ -84,6 +84,21 @@ func Index(r Resource) []Value {
 	return out
 }
 
+// Single reports whether a resource has at most one value of the parameter for sure.
+func (p *Param) Single() bool {
+	typ := tables().types[p.Type]
+	if typ == nil || len(p.paths) == 0 {
+		return false
+	}
+	for i := range p.paths {
+		steps := p.paths[i].steps
+		if f, ok := typ.fields[steps[0].key]; !ok || len(steps) != 1 || f.el.list {
+			return false
+		}
+	}
+	return true
+}
+
 // Values returns the parameter's values in the resource.
 func (p *Param) Values(r Resource) []Value { return p.appendValues(nil, r) }
 

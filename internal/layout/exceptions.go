@@ -14,6 +14,7 @@ func PureLibraries() []string {
 	return []string{
 		"cel.dev/cel-go",                // the language of rules: parser and type checker
 		"github.com/cockroachdb/apd/v3", // exact decimals of FHIR
+		"github.com/go-jose/go-jose/v4", // signatures and keys of other systems
 		"github.com/goccy/go-yaml",
 		"golang.org/x/crypto/argon2",
 		"golang.org/x/sync/errgroup",

@@ -27,6 +27,10 @@ type Config struct {
 	// for a SQLite file in the data directory.
 	Records string `yaml:"records"`
 
+	// Public is the address under which other systems know this one, such as https://vigil.example:8443. Assertions of
+	// programs must be made for it; "" takes the address that each request names.
+	Public string `yaml:"public"`
+
 	HTTP  string `yaml:"http"`  // plain HTTP, loopback; "" is off
 	HTTPS string `yaml:"https"` // HTTPS with the own authority; "" is off
 	MQTT  string `yaml:"mqtt"`  // plain MQTT, loopback; "" is off
@@ -45,7 +49,8 @@ type Config struct {
 	Backup    BackupConfig          `yaml:"backup"`
 	Log       LogConfig             `yaml:"log"`
 
-	Subscriptions SubscriptionsConfig `yaml:"subscriptions"`
+	Subscriptions SubscriptionsConfig   `yaml:"subscriptions"`
+	Peers         map[string]PeerConfig `yaml:"peers"` // name → another FHIR server that records go to and come from
 
 	// Demo opens the simulated hospital's sign-in by role. Set by `vigil demo`, never by a file.
 	Demo    bool   `yaml:"-"`

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/vigil-health/vigil/internal/api/exportapi"
 	"github.com/vigil-health/vigil/internal/api/fhirapi"
 	"github.com/vigil-health/vigil/internal/api/promapi"
+	"github.com/vigil-health/vigil/internal/api/smartapi"
 	"github.com/vigil-health/vigil/internal/api/webapi"
 	"github.com/vigil-health/vigil/internal/driver/turn"
 	"github.com/vigil-health/vigil/internal/engine/access"
@@ -118,8 +120,8 @@ func outward() netip.Addr {
 func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
-		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
-		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt, Post: e.Post, Rota: e.Rota,
+		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Reports: e.Reports, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
+		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Peers: e.Peers, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt, Post: e.Post, Rota: e.Rota,
 		Directory: e.Directory, PushKey: e.ways.keys.Public, CheckPush: e.ways.push.Check,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
@@ -129,8 +131,8 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 			}
 		},
 		Disk: func() (used, free uint64) { return dirSize(cfg.Data), diskFree(cfg.Data) },
-		Checks: func(context.Context) []webapi.Check {
-			return slices.Concat(storeChecks(e), []webapi.Check{e.gateCheck()}, e.outletChecks(), e.Backups.checks(time.Now()))
+		Checks: func(ctx context.Context) []webapi.Check {
+			return slices.Concat(storeChecks(e), []webapi.Check{e.gateCheck()}, e.outletChecks(), e.peerChecks(ctx), e.Backups.checks(time.Now()))
 		},
 		Now: time.Now, Log: log,
 	}
@@ -173,12 +175,17 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 		return d.exporter().Serve(w, r)
 	})
 	d.backupRoutes(mux)
+	d.reportRoutes(mux)
 	d.apps.HandleFunc("/", d.api.Unknown)
 	mux.Handle("/api/app/", d.api.Protect(d.apps))
 	door := fhirapi.New(d.fhirConfig(cfg, log))
 	fhir := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.ServeHTTP(w, d.api.Authenticate(r))
 	}))
+	smart := smartapi.New(smartapi.Config{Accounts: d.engines.Accounts, Public: cfg.Public, Keys: cfg.publicKeys, Log: log})
+	mux.Handle(smartapi.TokenPath, smart)
+	mux.Handle(smartapi.KeysPath, smart)
+	mux.Handle("/fhir"+smartapi.DiscoveryPath, smart)
 	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/prometheus/", d.uncrowded(http.StripPrefix("/prometheus", d.prometheus(cfg, log)).ServeHTTP))
@@ -198,8 +205,27 @@ func (d *doors) fhirConfig(cfg Config, log *slog.Logger) fhirapi.Config {
 	e := d.engines
 	return fhirapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Intake: measurements{e}, Subscriptions: e.Subscriptions, BindingToken: d.bindingToken,
-		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk,
+		Audit: e.Audit, Version: cfg.Version, Now: time.Now, Log: log, Bulk: d.bulk, Author: e.author,
+		TokenURL: func(r *http.Request) string { return smartapi.Origin(cfg.Public, r) + smartapi.TokenPath },
 	}
+}
+
+// author names who wrote a version of a record.
+func (e *Engines) author(ctx context.Context, id string) (person, name string) {
+	switch {
+	case strings.HasPrefix(id, "system:"):
+		return "", "Vigil"
+	case strings.HasPrefix(id, "client:"):
+		if p, err := e.Accounts.ClientPrincipal(ctx, id); err == nil {
+			return "", p.Name
+		}
+		return "", strings.TrimPrefix(id, "client:")
+	}
+	acc, err := e.Accounts.Get(access.AsSystem(ctx, "history"), id)
+	if err != nil {
+		return "", ""
+	}
+	return acc.Person, acc.Name
 }
 
 // exporter hands out telemetry as files.

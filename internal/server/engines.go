@@ -19,14 +19,17 @@ import (
 	"github.com/vigil-health/vigil/internal/driver/relational"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
 	"github.com/vigil-health/vigil/internal/engine/notify"
+	"github.com/vigil-health/vigil/internal/engine/peer"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/report"
 	"github.com/vigil-health/vigil/internal/engine/rota"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
@@ -62,6 +65,8 @@ type Engines struct {
 	ways      ways
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
+	Models    *appraise.Registry
+	Reports   *report.Desk
 	Gate      *gate.Gate
 	Ingest    *ingest.Pipeline
 	Profiles  map[string]*catalog.Profile
@@ -71,6 +76,7 @@ type Engines struct {
 
 	Subscriptions *subscription.Desk
 	Socket        *socketapi.Socket
+	Peers         *peer.Desk
 	Backups       *Backups
 	gaps          chan alarm.Post     // posts that nobody holds
 	lost          chan notify.Message // pages that reached nobody
@@ -93,7 +99,7 @@ func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines,
 	if err = e.Records.LoadParams(ctx); err != nil {
 		return e, fmt.Errorf("read the search parameters of this site: %w", err)
 	}
-	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
+	e.Accounts = access.NewAccounts(access.AccountsConfig{Backend: e.db.Accounts(), Tokens: e.db.Tokens(), Clients: e.db.Clients(), Now: time.Now, Rand: rand.Reader, Audit: e.Audit})
 	if e.Census, err = census.Open(ctx, e.Records, log); err != nil {
 		return e, fmt.Errorf("open census: %w", err)
 	}
@@ -212,13 +218,16 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	e.Desk = alarm.NewDesk(alarm.Config{
 		Book: e.db.Alarms(), Chains: chains, OnCall: e.Rota, Pager: e.Post, Now: time.Now, Log: e.logger,
 		Offs: e.db.Offs(), OffLimits: limits, Receipts: e.Post, Gap: e.gap, BedOf: e.Census.BedOf,
-		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) },
+		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) }, Judged: e.judged,
 		Audit: func(ctx context.Context, ev alarm.AuditEvent) {
 			if err := e.Audit.Later(ctx, audit.Entry{Action: "alarm." + ev.What, What: ev.Alarm, Outcome: "ok"}); err != nil {
 				e.logger.Warn("audit.alarm", "error", err)
 			}
 		},
 	})
+	if err := e.openModels(ctx); err != nil {
+		return err
+	}
 	e.Signals = signal.NewDeriver(signal.Config{Append: e.Telemetry.Append, Now: time.Now, Log: e.logger})
 	e.Trends = trend.NewWatcher(trend.Config{Tell: e.Signals.Post, History: e.Telemetry.Query, Now: time.Now, Log: e.logger})
 	if err := e.openRules(ctx, chains); err != nil {
@@ -231,7 +240,13 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	})
 	e.Consults = consult.NewDesk(consult.Config{Book: e.db.Consults(), Records: communications{e.Records}, Alarms: e.Desk, NewID: newID, Now: time.Now, Log: e.logger})
 	e.Schedule = schedule.New(e.db.Deadlines(), time.Now, e.logger)
+	if err := e.Schedule.Every("models", 5*time.Minute, e.Models.Hourly); err != nil {
+		return err
+	}
 	if err := e.openSubscriptions(cfg, e.mail); err != nil {
+		return err
+	}
+	if err := e.openPeers(cfg); err != nil {
 		return err
 	}
 	e.Outlets, err = e.outlets(cfg)
@@ -337,7 +352,9 @@ func (e *Engines) parts() []part {
 		{"alarm_manager", e.ways.run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
+		{"models", e.Models.Run},
 		{"replays", e.Replays.Run},
+		{"peers", e.Peers.Run},
 		{"subscriptions", func(ctx context.Context) error {
 			defer e.Socket.Close()
 			return e.Subscriptions.Run(ctx)

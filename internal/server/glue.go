@@ -7,6 +7,7 @@ import (
 
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
@@ -44,6 +45,9 @@ func (p profiles) LimitsFor(ctx context.Context, s vigil.Subject) (rule.Profile,
 
 // interval says how often a device is expected to speak: its profile's silence, or never for those that speak on demand.
 func (e *Engines) interval(id vigil.DeviceID) time.Duration {
+	if id == appraise.RiskDevice {
+		return -1
+	}
 	d, ok := e.Devices.Lookup(id)
 	if !ok {
 		return 0

@@ -44,7 +44,7 @@ func (e *Engines) openRules(ctx context.Context, chains []catalog.Chain) error {
 	e.limits = e.db.Limits()
 	e.Rules, err = rule.New(rule.Config{
 		Program: program, Limits: profiles{e}, Keeper: e.limits, Desk: e.Desk, Shadows: book, Telemetry: e.Telemetry, Now: time.Now, Log: e.logger, Interval: e.interval,
-		Review: e.Signals.Review,
+		Review: e.review,
 	})
 	if err != nil {
 		return err
@@ -53,6 +53,7 @@ func (e *Engines) openRules(ctx context.Context, chains []catalog.Chain) error {
 		Book: book, Rules: e.Rulebook, Raw: e.Telemetry, Limits: profiles{e}, Known: e.knownEvents, NewID: newID, Now: time.Now, Background: lowThread,
 		Busy: func() bool { return e.Gate.State().Level != "healthy" },
 	})
+	e.openReports()
 	return nil
 }
 
@@ -96,7 +97,8 @@ func (e *Engines) operatedOn(ctx context.Context, s vigil.Subject) (time.Time, e
 	return time.Time{}, nil
 }
 
-// knownEvents is what a replay is measured by: calls for a code team, and alarms on which somebody acted.
+// knownEvents is what a replay is measured by: calls for a code team, alarms that staff found real, and alarms on which
+// somebody acted.
 func (e *Engines) knownEvents(ctx context.Context, from, to time.Time) ([]rule.Known, error) {
 	var out []rule.Known
 	for to.After(from) {
@@ -121,8 +123,14 @@ func known(a *vigil.Alarm) string {
 	if a.Kind == vigil.KindCall && a.Rule == alarm.CallCode {
 		return "code call"
 	}
+	if a.Judged != nil {
+		if a.Judged.Truth != vigil.TruthReal {
+			return "" // the last word on it
+		}
+		return strings.TrimSpace(a.Title + ": marked real")
+	}
 	for _, s := range a.History {
-		if s.What == "action" || s.What == "marked_true" {
+		if s.What == "action" {
 			return strings.TrimSpace(a.Title + ": " + s.What + " " + s.Text)
 		}
 	}

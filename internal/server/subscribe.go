@@ -37,6 +37,9 @@ func (e *Engines) openSubscriptions(cfg Config, mail notify.Channel) error {
 		Book: e.db.Subscriptions(), Records: e.Records, Changes: e.db.Records(), Telemetry: e.Telemetry, Observations: fhirapi.ObservationsOf,
 		Channels: channels, Base: base, Now: time.Now, Log: e.logger,
 		Principal: func(ctx context.Context, id string) (access.Principal, error) {
+			if strings.HasPrefix(id, "client:") {
+				return e.Accounts.ClientPrincipal(ctx, id)
+			}
 			acc, err := e.Accounts.Get(ctx, id)
 			if vigil.KindOf(err) == vigil.NotFound || err == nil && acc.Disabled {
 				return access.Principal{}, vigil.Errorf(vigil.Denied, "subscription.owner", "the account that wrote the Subscription may not sign in any more")

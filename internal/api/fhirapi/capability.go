@@ -21,7 +21,7 @@ func (d *door) capability(r *http.Request) fhir.Resource {
 	}
 	server := fhir.Resource{
 		"mode":        "server",
-		"security":    fhir.Resource{"cors": false, "description": "A session cookie from the application API, or its token as a bearer; every read of a patient's record and every write is audited."},
+		"security":    d.security(r),
 		"resource":    rest,
 		"interaction": interactions("transaction", "batch", "history-system", "search-system"),
 		"searchParam": searchParams(fhir.SearchParams("Resource")),
@@ -36,6 +36,22 @@ func (d *door) capability(r *http.Request) fhir.Resource {
 		With("software", fhir.Resource{"name": "Vigil", "version": orUnknown(d.cfg.Version)}).
 		With("implementation", fhir.Resource{"description": "Vigil: records, and vitals from telemetry as Observations", "url": d.cfg.Base(r)}).
 		With("rest", []fhir.Resource{server})
+}
+
+// security says how clients show who they are (SMART App Launch 2, CapabilityStatement.rest.security).
+func (d *door) security(r *http.Request) fhir.Resource {
+	const text = "A session cookie from the application API, or its token as a bearer; every read of a patient's record and every write is audited."
+	if d.cfg.TokenURL == nil {
+		return fhir.Resource{"cors": false, "description": text}
+	}
+	return fhir.Resource{
+		"cors": false, "description": "Programs: SMART Backend Services. People: " + text,
+		"service": []fhir.Resource{fhir.Concept("", fhir.Coding("http://terminology.hl7.org/CodeSystem/restful-security-service", "SMART-on-FHIR", "SMART-on-FHIR"))},
+		"extension": []fhir.Resource{{
+			"url":       "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+			"extension": []fhir.Resource{{"url": "token", "valueUri": d.cfg.TokenURL(r)}},
+		}},
+	}
 }
 
 func compartments() (out []string) {

@@ -37,8 +37,8 @@ func (d *door) exportKickOff(r *http.Request, c call) (answer, error) {
 		return answer{}, signedIn(r.Context(), "export")
 	case d.cfg.Bulk == nil:
 		return answer{}, httpError{http.StatusNotImplemented, "not-supported", "bulk data is switched off here"}
-	case !p.Has(access.Admin, access.System) && !p.ReadOnly:
-		return answer{}, vigil.Errorf(vigil.Denied, "fhir.export", "administrators export, and programs with an API token as far as its role sees")
+	case !p.Has(access.Admin, access.System, access.Program) && !p.ReadOnly:
+		return answer{}, vigil.Errorf(vigil.Denied, "fhir.export", "administrators export, and programs as far as their token or their scopes let them see")
 	}
 	if err := asynchronous(r); err != nil {
 		return answer{}, err

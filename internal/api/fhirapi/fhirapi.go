@@ -44,11 +44,15 @@ type Config struct {
 	Subscriptions Subscriptions
 	BindingToken  func(r *http.Request, id string) (token string, expires time.Time, at string, err error)
 	Audit         *audit.Trail
+	TokenURL      func(r *http.Request) string // where programs get access tokens; nil where they get none
 	Base          func(r *http.Request) string // URL of the door without a slash at its end; default scheme, host and "/fhir"
 	Version       string                       // of the software
 	Now           func() time.Time
 	Log           *slog.Logger
-	Bulk          *Bulk // without it there is no $export and $import
+	// Author names who wrote a version by what record.Record.Author says: "Practitioner/x", "" when it is nobody's record, and a
+	// name. Nil: histories name nobody.
+	Author func(ctx context.Context, id string) (person, name string)
+	Bulk   *Bulk // without it there is no $export and $import
 }
 
 // maxBody bounds a request: the largest Synthea patient has 1.1 MB.

@@ -1,6 +1,7 @@
 package fhirapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,13 +79,37 @@ func (d *door) history(r *http.Request, typ, id string) (answer, error) {
 		b["total"] = len(recs)
 	}
 	entries := make([]fhir.Resource, 0, len(recs))
+	named := map[string]fhir.Resource{}
 	for i := range recs {
-		entries = append(entries, historyEntry(base, &recs[i]))
+		entries = append(entries, d.withAuthor(r.Context(), named, &recs[i], historyEntry(base, &recs[i])))
 	}
 	if len(entries) > 0 {
 		b["entry"] = entries
 	}
 	return answer{status: http.StatusOK, resource: b}, nil
+}
+
+// extAuthor says on an entry of a history who wrote the version.
+const extAuthor = "urn:vigil:author"
+
+// withAuthor adds who wrote the version; named keeps whom it has looked up already.
+func (d *door) withAuthor(ctx context.Context, named map[string]fhir.Resource, rec *record.Record, e fhir.Resource) fhir.Resource {
+	if d.cfg.Author == nil || rec.Author == "" {
+		return e
+	}
+	ref, ok := named[rec.Author]
+	if !ok {
+		if person, name := d.cfg.Author(ctx, rec.Author); person != "" {
+			ref = fhir.Ref(person, name)
+		} else if name != "" {
+			ref = fhir.Resource{"display": name}
+		}
+		named[rec.Author] = ref
+	}
+	if ref != nil {
+		e["response"].(fhir.Resource)["extension"] = []fhir.Resource{{"url": extAuthor, "valueReference": ref}}
+	}
+	return e
 }
 
 func historyEntry(base string, rec *record.Record) fhir.Resource {

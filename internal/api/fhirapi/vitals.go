@@ -91,7 +91,7 @@ func (v *vitals) whom(ctx context.Context) []vigil.Subject {
 	case list != nil:
 	case signed && !p.Clinical() && p.Has(access.Patient):
 		list = []vigil.Subject{p.Subject}
-	case signed && p.Clinical():
+	case signed && (p.Clinical() || p.MayRead("Observation")):
 		list = v.d.cfg.Telemetry.Subjects(ctx)
 	}
 	var out []vigil.Subject

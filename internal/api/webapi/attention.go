@@ -170,9 +170,10 @@ func (a *API) alarmID(c *call) (string, error) {
 
 func (a *API) act(c *call) (any, error) {
 	var in struct {
-		Reason string    `json:"reason"`
-		Text   string    `json:"text"`
-		Until  time.Time `json:"until"`
+		Reason string      `json:"reason"`
+		Text   string      `json:"text"`
+		Until  time.Time   `json:"until"`
+		Truth  vigil.Truth `json:"truth"`
 
 		Command string `json:"command"`
 	}
@@ -183,7 +184,7 @@ func (a *API) act(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	al, err := a.cfg.Desk.Do(c.ctx, id, alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Command: in.Command})
+	al, err := a.cfg.Desk.Do(c.ctx, id, alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Truth: in.Truth, Command: in.Command})
 	if err != nil {
 		return nil, err
 	}

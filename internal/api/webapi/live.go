@@ -50,6 +50,10 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, errReadOnly())
 		return
 	}
+	if who.Has(access.Program) {
+		a.fail(w, r, vigil.Errorf(vigil.Denied, "webapi.live", "the live channel is for people; programs use the FHIR door"))
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
 	if err != nil {
 		a.cfg.Log.Debug("live.accept", "error", err)

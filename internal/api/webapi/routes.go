@@ -1,6 +1,10 @@
 package webapi
 
-import "github.com/vigil-health/vigil/internal/engine/access"
+import (
+	"slices"
+
+	"github.com/vigil-health/vigil/internal/engine/access"
+)
 
 // route is one call of the contract. Without roles it is open to everybody, which only sign-in is.
 type route struct {
@@ -82,13 +86,26 @@ func (a *API) routes() []route {
 		{"DELETE /api/quarantine/{id}", staff, a.discard},
 
 		{"GET /api/status", staff, a.status},
+	}
+	all = slices.Concat(all, a.deskRoutes(staff, clinical), a.ruleRoutes(staff), a.modelRoutes(staff, clinical), a.reportRoutes(staff, clinical))
+	all = append(all, a.systemRoutes(staff, admin)...)
+	return append(all, a.keepRoutes(admin)...)
+}
+
+// systemRoutes are about other systems: servers that we speak to and programs that speak to us.
+func (a *API) systemRoutes(staff, admin []access.Role) []route {
+	upkeep := []access.Role{access.Engineer, access.Admin}
+	return []route{
+		{"GET /api/peers", staff, a.peers},
+		{"GET /api/peers/{name}/queue", upkeep, a.peerQueue},
+		{"POST /api/peers/{name}/retry", upkeep, a.retryPeer},
 		{"GET /api/tokens", admin, a.tokens},
 		{"POST /api/tokens", admin, a.createToken},
 		{"DELETE /api/tokens/{id}", admin, a.revokeToken},
+		{"GET /api/clients", admin, a.clients},
+		{"POST /api/clients", admin, a.registerClient},
+		{"DELETE /api/clients/{id}", admin, a.removeClient},
 	}
-	all = append(all, a.deskRoutes(staff, clinical)...)
-	all = append(all, a.ruleRoutes(staff)...)
-	return append(all, a.keepRoutes(admin)...)
 }
 
 func (a *API) keepRoutes(admin []access.Role) []route {

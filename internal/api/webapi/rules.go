@@ -19,6 +19,7 @@ func (a *API) ruleRoutes(staff []access.Role) []route {
 	return []route{
 		{"GET /api/rules", staff, a.rules},
 		{"GET /api/rules/vocabulary", staff, a.ruleWords},
+		{"GET /api/rules/alarms", staff, a.ruleAlarms},
 		{"POST /api/rules/check", staff, a.checkRule},
 		{"POST /api/rules/test", staff, a.testRule},
 		{"POST /api/rules", staff, a.draftRule},
@@ -256,6 +257,7 @@ func (a *API) startReplay(c *call) (any, error) {
 		Days   int             `json:"days"`
 		Note   string          `json:"note"`
 		Events json.RawMessage `json:"events"`
+		Units  []string        `json:"units"`
 	}
 	if err := c.body(&in); err != nil {
 		return nil, err
@@ -264,7 +266,7 @@ func (a *API) startReplay(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := rule.ReplayRequest{Text: text, Days: in.Days, Note: in.Note}
+	q := rule.ReplayRequest{Text: text, Days: in.Days, Note: in.Note, Units: in.Units}
 	if len(in.Events) > 0 {
 		if err := json.Unmarshal(in.Events, &q.Events); err != nil {
 			return nil, vigil.Errorf(vigil.Invalid, "webapi.replay", "events are a list of {subject, at, what}: %w", err)

@@ -23,7 +23,6 @@ tests:
     series:
       - {metric: heart-rate, from: 0s, to: 5m, value: 130}
       - {metric: spo2, from: 0s, to: 5m, value: 88}
-    rules: [fast-and-low]
     expect: [{rule: fast-and-low, start: 2m30s}]
 `
 
@@ -98,10 +97,11 @@ func TestRuleFromTheEditorToTheWard(t *testing.T) {
 	}
 	var one struct {
 		Origin, State, Text string
+		By, At              string
 		Steps               []struct{ To string }
 	}
 	engineer.must(t, "GET", "/api/rules/fast-and-low", "", &one)
-	if one.Origin != "site" || one.State != "live" || len(one.Steps) != 5 || !strings.Contains(one.Text, "mean(") {
+	if one.By == "" || one.At == "" || one.Origin != "site" || one.State != "live" || len(one.Steps) != 5 || !strings.Contains(one.Text, "mean(") {
 		t.Errorf("%+v", one)
 	}
 	other.must(t, "POST", "/api/rules/fast-and-low/rollback", `{"note":"end of the test"}`, &v)
@@ -134,4 +134,35 @@ func TestReplayOverTheDoor(t *testing.T) {
 	h.visit(t, "engineer").refused(t, "GET", "/api/rules/replays/"+got.ID, "", http.StatusForbidden)
 	lee.refused(t, "DELETE", "/api/rules/replays/"+got.ID, "", http.StatusConflict)
 	h.visit(t, "nurse").refused(t, "POST", "/api/rules/replays", body(t, map[string]any{"text": fastAndLow}), http.StatusForbidden)
+}
+
+func TestAlarmsOfRulesAreCounted(t *testing.T) {
+	h := shared()
+	var got struct {
+		Rules map[string]int
+		Days  []struct {
+			Day    string
+			Alarms int
+		}
+	}
+	sum := func() (n int) {
+		for _, d := range got.Days {
+			n += d.Alarms
+		}
+		return n
+	}
+	lee := h.visit(t, "physician")
+	h.cuff(t, h.monitorOf(t, "okafor"), 71, 41, 51)
+	h.alarmOf(t, lee, "okafor", "map-low")
+	h.visit(t, "engineer").must(t, "GET", "/api/rules/alarms?days=1", "", &got)
+	if got.Rules["map-low"] == 0 || sum() == 0 {
+		t.Errorf("%+v", got)
+	}
+	all := sum()
+	got.Days = nil
+	lee.must(t, "GET", "/api/rules/alarms?days=1&rule=map-low", "", &got)
+	if n := sum(); n == 0 || n > all {
+		t.Errorf("%d of %d alarms are of map-low", n, all)
+	}
+	lee.refused(t, "GET", "/api/rules/alarms?days=99", "", http.StatusBadRequest)
 }

@@ -79,6 +79,9 @@ func (a *API) siteNow(ctx context.Context) Site {
 	return site
 }
 
+// Hospital is the name of the hospital as it is now.
+func (a *API) Hospital(ctx context.Context) string { return a.siteNow(ctx).Name }
+
 // siteRecord is the id of the Organization that is the hospital itself.
 const siteRecord = "hospital"
 

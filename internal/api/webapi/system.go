@@ -90,6 +90,10 @@ func (a *API) status(c *call) (any, error) {
 	if a.cfg.Checks != nil {
 		checks = a.cfg.Checks(c.ctx)
 	}
+	peers, err := a.peerStates(c.ctx)
+	if err != nil {
+		return nil, err
+	}
 	load := gate.State{Level: "healthy", Shedding: []string{}}
 	if a.cfg.Gate != nil {
 		load = a.cfg.Gate.State()
@@ -98,6 +102,6 @@ func (a *API) status(c *call) (any, error) {
 		"version": a.cfg.Site.Version, "uptime_s": int(now.Sub(a.started).Seconds()), "acknowledging": health.Acknowledging, "reason": health.Reason,
 		"devices": map[string]int{"online": online, "total": total}, "values_per_s": round(a.rate.read(now, a.cfg.Ingest.Values()), 0), "delay_ms": a.hub.delay(),
 		"quarantine": waiting, "disk": map[string]uint64{"used_bytes": used, "free_bytes": free}, "steps": steps,
-		"alarm_to_screen_ms": map[string]float64{"p50": round(p50.Seconds()*1000, 1), "p99": round(p99.Seconds()*1000, 1)}, "checks": checks, "load": load,
+		"alarm_to_screen_ms": map[string]float64{"p50": round(p50.Seconds()*1000, 1), "p99": round(p99.Seconds()*1000, 1)}, "checks": checks, "load": load, "peers": peers,
 	}, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/consult"
 	"github.com/vigil-health/vigil/internal/engine/gate"
@@ -30,6 +31,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
+	"github.com/vigil-health/vigil/internal/engine/report"
 	"github.com/vigil-health/vigil/internal/engine/rota"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
@@ -41,6 +43,8 @@ type Config struct {
 	Telemetry  *telemetry.Store
 	Desk       *alarm.Desk
 	Rules      *rule.Engine
+	Models     *appraise.Registry
+	Reports    *report.Desk
 	Rulebook   *rule.Rulebook
 	Replays    *rule.Replays
 	Consults   *consult.Desk
@@ -49,6 +53,7 @@ type Config struct {
 	Census     *census.Census
 	Ingest     *ingest.Pipeline
 	Gate       *gate.Gate // nil where nothing is limited
+	Peers      Peers      // nil where there are none
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
 	Post       *notify.Post

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,30 @@ func TestSchemaForPostgres(t *testing.T) {
 		"CREATE FUNCTION x_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;\nCREATE TRIGGER x_no BEFORE UPDATE ON x FOR EACH ROW EXECUTE FUNCTION x_no();"
 	if diff := cmp.Diff(want, relational.Schema(have)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestStatementsAreCommon looks at the text of every store for words that only SQLite knows, so that a new statement is told of
+// where no test reaches it.
+func TestStatementsAreCommon(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatal(files, err)
+	}
+	own := []string{"sqlite.go", "copysqlite.go", "snapshot.go", "sealold.go", "dialect.go"}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || slices.Contains(own, file) {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"INSERT OR ", "REPLACE INTO", "iif(", "ifnull(", "LIMIT -1", " GLOB ", "PRAGMA", "json_extract", "strftime(", "group_concat("} {
+			if strings.Contains(string(text), word) {
+				t.Errorf("%s has %q, which PostgreSQL does not know; dialect.go says what to write instead", file, word)
+			}
+		}
 	}
 }
 

@@ -141,8 +141,12 @@ func (r *records) apply(n *naming, c *record.Change) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
-	err = n.tx.QueryRow(`INSERT INTO resource_version (res, type, version, updated, deleted, patients, json) VALUES (?,?,?,?,?,?,?) RETURNING seq`,
-		res, typ, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), rec.JSON).Scan(&rec.Seq)
+	author, err := n.symbol(rec.Author)
+	if err != nil {
+		return err
+	}
+	err = n.tx.QueryRow(`INSERT INTO resource_version (res, type, version, updated, deleted, patients, json, author) VALUES (?,?,?,?,?,?,?,?) RETURNING seq`,
+		res, typ, rec.Version, rec.Updated.UnixMicro(), rec.Deleted, strings.Join(rec.Patients, " "), rec.JSON, author).Scan(&rec.Seq)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", rec.Ref(), err)
 	}
@@ -202,7 +206,7 @@ func (r *records) one(ctx context.Context, typ, id, query string, args ...any) (
 
 // History returns versions, newest first.
 func (r *records) History(ctx context.Context, q record.HistoryQuery) ([]record.Record, error) {
-	query := `SELECT ` + versionColumns + `, s.text FROM resource_version v JOIN resource r ON r.res = v.res JOIN symbol s ON s.num = v.type WHERE 1 = 1`
+	query := `SELECT ` + versionColumns + `, s.text, coalesce(a.text, '') FROM resource_version v JOIN resource r ON r.res = v.res JOIN symbol s ON s.num = v.type LEFT JOIN symbol a ON a.num = v.author WHERE 1 = 1`
 	var args []any
 	add := func(cond string, values ...any) {
 		query, args = query+" AND "+cond, append(args, values...)
@@ -242,12 +246,12 @@ func (r *records) History(ctx context.Context, q record.HistoryQuery) ([]record.
 	defer rows.Close()
 	var out []record.Record
 	for rows.Next() {
-		var typ string
-		rec, err := scanRecord(rows, "", &typ)
+		var typ, author string
+		rec, err := scanRecord(rows, "", &typ, &author)
 		if err != nil {
 			return nil, fmt.Errorf("read the history: %w", about(err, "the history"))
 		}
-		rec.Type = typ
+		rec.Type, rec.Author = typ, author
 		out = append(out, rec)
 	}
 	return out, about(rows.Err(), "the history")

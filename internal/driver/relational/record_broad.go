@@ -44,27 +44,30 @@ func testable(c *record.Clause) bool {
 }
 
 // large reports whether a clause has many rows.
-func (w *where) large(c *record.Clause) bool {
+func (w *where) large(c *record.Clause) bool { return w.atLeast(c, broadFrom) }
+
+// atLeast reports whether a clause has so many rows.
+func (w *where) atLeast(c *record.Clause, many int) bool {
 	rows := w.rows(c, "x")
 	if w.err != nil {
 		return false
 	}
 	var n int
-	err := w.r.db.Read().QueryRowContext(w.ctx, "SELECT count(*) FROM (SELECT 1 FROM "+rows.table+" x WHERE "+rows.sql+" LIMIT ?) n", append(rows.args, broadFrom)...).Scan(&n)
+	err := w.r.db.Read().QueryRowContext(w.ctx, "SELECT count(*) FROM (SELECT 1 FROM "+rows.table+" x WHERE "+rows.sql+" LIMIT ?) n", append(rows.args, many)...).Scan(&n)
 	if err != nil {
 		w.err = fmt.Errorf("look at a clause: %w", err)
 	}
-	return n == broadFrom
+	return n == many
 }
 
 // tested fills a page by testing resources one by one; false when that came to no end within its budget, or when there is
 // nothing to test.
 func (f *find) tested(q record.Query, found *record.Found) (done bool, err error) {
-	if len(f.broad) == 0 {
+	if len(f.broad) == 0 && !f.byDate {
 		return false, nil
 	}
 	var last []any
-	for tested := 0; tested < broadBudget; tested += broadBatch {
+	for tested := 0; tested < f.budget; tested += broadBatch {
 		full := false
 		n, err := f.scan(&q, broadBatch, func(rec record.Record, cursor []any, idx []byte) bool {
 			q.After = cursor
@@ -78,8 +81,14 @@ func (f *find) tested(q record.Query, found *record.Found) (done bool, err error
 			found.Records, last = append(found.Records, rec), cursor
 			return true
 		})
-		if err != nil || full || n < broadBatch {
+		if err != nil || full {
 			return true, err
+		}
+		if n < broadBatch {
+			if f.byDate { // those without a date are still to come
+				break
+			}
+			return true, nil
 		}
 	}
 	found.Records = nil
@@ -103,11 +112,22 @@ func (f *find) satisfied(c *record.Clause, rows []row) bool {
 		if r.param != param {
 			continue
 		}
-		v := fhir.Value{Kind: c.Kind, Code: r.text, Text: r.text, Min: float(r.low), Max: float(r.high)}
+		v := fhir.Value{Kind: c.Kind, Code: r.text, Text: r.text, ID: r.text}
+		if c.Kind == fhir.ParamString {
+			v.Text = r.exact
+		}
+		if c.Kind == fhir.ParamDate {
+			v.Low, v.High = r.low, r.high
+		} else {
+			v.Min, v.Max = float(r.low), float(r.high)
+		}
 		for i := range c.Any {
 			m := &c.Any[i]
 			if v.System = "?"; r.sym == f.symbol(m.System) {
 				v.System = m.System
+			}
+			if v.Type = "?"; r.sym == f.symbol(m.Type) {
+				v.Type = m.Type
 			}
 			if m.Matches(&v) {
 				return true

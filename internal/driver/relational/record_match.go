@@ -14,6 +14,9 @@ type columnNames struct {
 	text, exact, system string
 	low, high           string
 	real                bool // the range is of reals also where it is of times
+	// in and also say that a row is of the parameter, "x.param = 7 AND " and "x.param = 7 + 0 AND ": each arm of an OR says it
+	// again, so that each is a walk along an index, and in other words, or SQLite takes it out of both. They may be "".
+	in, also string
 }
 
 func columnsOf(alias string, k fhir.ParamKind) columnNames {
@@ -150,7 +153,7 @@ func (w *where) number(m *record.Match, c columnNames) cond {
 		if c.real {
 			return cond{c.high + op, []any{v}}
 		}
-		return cond{"(" + c.low + op + " OR (" + c.low + " <> " + c.high + " AND " + c.high + op + "))", []any{v, v}}
+		return cond{"(" + c.in + c.low + op + " OR " + c.also + c.low + " <> " + c.high + " AND " + c.high + op + ")", []any{v, v}}
 	}
 	var test cond
 	switch m.Op {
@@ -196,7 +199,7 @@ func (w *where) dates(m *record.Match, c columnNames) cond {
 	default:
 		return test
 	}
-	return cond{"((" + c.low + " > ? OR (" + c.high + " > " + c.low + fmt.Sprintf(" + %d", wide) + " AND " + c.high + " > ?)) AND " + test.sql + ")",
+	return cond{"((" + c.in + c.low + " > ? OR " + c.also + c.high + " > " + c.low + fmt.Sprintf(" + %d", wide) + " AND " + c.high + " > ?) AND " + test.sql + ")",
 		append([]any{after - wide - 1, after}, test.args...)}
 }
 

@@ -21,15 +21,17 @@ import (
 type find struct {
 	where
 	source
-	broad []record.Clause // tested on the search rows of each resource, see record_broad.go
+	broad  []record.Clause // tested on the search rows of each resource, see record_broad.go
+	budget int             // resources to test before the search is answered in another way
 }
 
 // source is what a search selects from: the parts of FROM and WHERE.
 type source struct {
-	table string // to select from, with its alias
-	res   string // the column there that names the resource: an index gives its order
-	conds []cond
-	chart bool // d is a chart, in the order of clinical time
+	table  string // to select from, with its alias
+	res    string // the column there that names the resource: an index gives its order
+	conds  []cond
+	chart  bool // d is a chart, in the order of clinical time
+	byDate bool // d is the dates of a type, see record_walk.go
 }
 
 func (s *source) add(c cond) { s.conds = append(s.conds, c) }
@@ -42,11 +44,15 @@ func (s *source) sql() (string, []any) {
 
 // Find answers a search.
 func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error) {
-	f := &find{where: where{ctx: ctx, r: r}}
+	f := &find{where: where{ctx: ctx, r: r}, budget: broadBudget}
 	scope := record.Scope{Type: q.Type, Patient: q.Patient, Where: q.Where}
-	narrow := scope
-	narrow.Where, f.broad = f.split(q.Where)
-	f.source = f.from(narrow, timeSorted(&q))
+	if w := f.walk(&q); w != nil {
+		f.source, f.broad, f.budget = f.newest(q.Type, w), w.tested, w.budget
+	} else {
+		narrow := scope
+		narrow.Where, f.broad = f.split(q.Where)
+		f.source = f.from(narrow, timeSorted(&q))
+	}
 	if f.err != nil {
 		return record.Found{}, f.err
 	}
@@ -70,7 +76,7 @@ func (r *records) Find(ctx context.Context, q record.Query) (record.Found, error
 	if q.Total == 0 && q.Limit > 0 {
 		return found, nil
 	}
-	if len(f.broad) > 0 {
+	if len(f.broad) > 0 || f.byDate {
 		f.source = f.from(scope, false)
 	}
 	return found, f.count(&q, &found)
@@ -95,8 +101,10 @@ func (w *where) from(s record.Scope, byTime bool) source {
 			best, rank = i, n
 		}
 	}
-	if best < 0 && owner == "" {
-		best = w.fewDates(clauses)
+	if owner == "" && (best < 0 || rank < rankIdentifier && w.large(&clauses[best])) {
+		if few := w.fewInRange(clauses); few >= 0 {
+			best = few
+		}
 	}
 	var src source
 	switch {
@@ -114,15 +122,33 @@ func (w *where) from(s record.Scope, byTime bool) source {
 		src.add(cond{"EXISTS (SELECT 1 FROM chart c WHERE c.comp = ? AND c.owner = ? AND c.type = ? AND c.res = " + src.res + ")", []any{w.symbol("Patient"), s.Patient, typ}})
 	}
 	for i := range clauses {
+		if src.chart {
+			src.before(s.Type, &clauses[i])
+		}
 		src.add(w.clause(&clauses[i], src.res))
 	}
 	return src
 }
 
-// fewDates returns a clause on dates that few resources satisfy, -1 when there is none.
-func (w *where) fewDates(clauses []record.Clause) int {
+// before lets a chart begin where a clause on its time allows, which is told again, and exactly, by the clause.
+func (s *source) before(typ string, c *record.Clause) {
+	date, ok := fhir.SearchParam(typ, "date")
+	if !ok || c.Param != date.Key() || !date.Single() || !plain(c) || len(c.Any) != 1 {
+		return
+	}
+	switch m := &c.Any[0]; m.Op {
+	case record.OpLt, record.OpEb:
+		s.add(cond{"d.at < ?", []any{m.Low}})
+	case record.OpLe, record.OpEq, record.OpAp:
+		s.add(cond{"d.at < ?", []any{m.High}})
+	}
+}
+
+// fewInRange returns a clause on a range that few resources satisfy, -1 when there is none.
+func (w *where) fewInRange(clauses []record.Clause) int {
 	return slices.IndexFunc(clauses, func(c record.Clause) bool {
-		return c.Kind == fhir.ParamDate && c.Missing == nil && c.Chain == nil && c.Param != record.ParamLastUpdated && !w.large(&c)
+		ranged := c.Kind == fhir.ParamDate || c.Kind == fhir.ParamQuantity || c.Kind == fhir.ParamNumber
+		return ranged && plain(&c) && c.Param != record.ParamLastUpdated && !w.large(&c)
 	})
 }
 
@@ -131,11 +157,18 @@ func ownerOf(typ string, clauses []record.Clause) string {
 	for i := range clauses {
 		c := &clauses[i]
 		name, ok := strings.CutPrefix(c.Param, typ+".")
-		if ok && c.Kind == fhir.ParamReference && single(c) && c.Any[0].Type == "Patient" && slices.Contains(fhir.CompartmentParams(typ), name) {
+		if ok && c.Kind == fhir.ParamReference && single(c) && c.Any[0].Type == "Patient" && bringsIn(typ, name) {
 			return c.Any[0].ID
 		}
 	}
 	return ""
+}
+
+// bringsIn reports whether the patient whom a parameter names has the resource in his chart. "patient" is "subject" where
+// that is a patient.
+func bringsIn(typ, name string) bool {
+	in := fhir.CompartmentParams(typ)
+	return slices.Contains(in, name) || name == "patient" && slices.Contains(in, "subject")
 }
 
 // begin makes the rows of a clause the source of a search.
@@ -214,6 +247,8 @@ func (f *find) sortKey(s record.Sort) cond {
 		return column("updated")
 	case f.chart && s.Kind == fhir.ParamDate && s.Desc:
 		return cond{"d.at", nil}
+	case f.byDate && s.Kind == fhir.ParamDate:
+		return cond{"d.low", nil}
 	}
 	value := map[fhir.ParamKind]string{fhir.ParamToken: "code", fhir.ParamString: "norm", fhir.ParamURI: "uri", fhir.ParamReference: "id"}[s.Kind]
 	var last any = "\U0010FFFF"

@@ -170,12 +170,18 @@ func (w *where) rows(c *record.Clause, alias string) rowsOf {
 			list = append(list, w.led(&scope, alias))
 		}
 	}
+	columns := columnsOf(alias, c.Kind)
+	columns.in = fmt.Sprintf("%s.param = %d AND ", alias, w.symbol(c.Param))
+	columns.also = strings.Replace(columns.in, " AND", " + 0 AND", 1)
 	for i := range c.Any {
-		list = append(list, w.match(&c.Any[i], columnsOf(alias, c.Kind)))
+		list = append(list, w.match(&c.Any[i], columns))
 	}
 	any := joined(list, " OR ")
 	if len(list) == 0 {
 		any = cond{"1 = 0", nil}
+	}
+	if !slices.ContainsFunc(list, func(one cond) bool { return !strings.Contains(one.sql, columns.in) }) {
+		out.sql = "+" + out.sql // not by itself: the whole parameter would be gone through
 	}
 	return rowsOf{out.table, cond{out.sql + " AND (" + any.sql + ")", append(out.args, any.args...)}}
 }

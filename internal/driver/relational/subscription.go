@@ -23,7 +23,7 @@ const keptEvents = 10_000
 
 // States implements subscription.Book.
 func (s *Subscriptions) States(ctx context.Context) (out []subscription.State, err error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, owner, events, delivered, fails, since, error FROM subscription_state ORDER BY id`)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, owner, events, delivered, fails, since, error, errors FROM subscription_state ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (s *Subscriptions) States(ctx context.Context) (out []subscription.State, e
 	for rows.Next() {
 		var st subscription.State
 		var since int64
-		if err := rows.Scan(&st.ID, &st.Owner, &st.Events, &st.Delivered, &st.Fails, &since, &st.Error); err != nil {
+		if err := rows.Scan(&st.ID, &st.Owner, &st.Events, &st.Delivered, &st.Fails, &since, &st.Error, &st.Errors); err != nil {
 			return nil, err
 		}
 		if since != 0 {
@@ -49,10 +49,10 @@ func (s *Subscriptions) Save(ctx context.Context, st subscription.State) error {
 		since = st.Since.UnixNano()
 	}
 	return s.db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(`INSERT INTO subscription_state (id, owner, delivered, fails, since, error) VALUES (?,?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, fails = excluded.fails, since = excluded.since, error = excluded.error,
+		_, err := tx.Exec(`INSERT INTO subscription_state (id, owner, delivered, fails, since, error, errors) VALUES (?,?,?,?,?,?,?)
+			ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, fails = excluded.fails, since = excluded.since, error = excluded.error, errors = excluded.errors,
 			delivered = CASE WHEN excluded.delivered > subscription_state.delivered THEN excluded.delivered ELSE subscription_state.delivered END`,
-			st.ID, st.Owner, st.Delivered, st.Fails, since, st.Error)
+			st.ID, st.Owner, st.Delivered, st.Fails, since, st.Error, st.Errors)
 		if err == nil && st.Delivered > keptEvents {
 			_, err = tx.Exec(`DELETE FROM subscription_event WHERE id = ? AND number <= ?`, st.ID, st.Delivered-keptEvents)
 		}
@@ -72,7 +72,7 @@ func (s *Subscriptions) Append(ctx context.Context, events []subscription.Event,
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`INSERT INTO subscription_event (id, number, at, focus, json) VALUES (?,?,?,?,?)`, e.Subscription, number, e.At.UnixNano(), e.Focus, e.JSON); err != nil {
+			if _, err := tx.Exec(`INSERT INTO subscription_event (id, number, at, focus, json, deleted) VALUES (?,?,?,?,?,?)`, e.Subscription, number, e.At.UnixNano(), e.Focus, e.JSON, e.Deleted); err != nil {
 				return err
 			}
 		}
@@ -83,7 +83,7 @@ func (s *Subscriptions) Append(ctx context.Context, events []subscription.Event,
 
 // Events implements subscription.Book.
 func (s *Subscriptions) Events(ctx context.Context, id string, after int64, limit int) (out []subscription.Event, err error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT number, at, focus, json FROM subscription_event WHERE id = ? AND number > ? ORDER BY number LIMIT ?`, id, after, limit)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT number, at, focus, json, deleted FROM subscription_event WHERE id = ? AND number > ? ORDER BY number LIMIT ?`, id, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *Subscriptions) Events(ctx context.Context, id string, after int64, limi
 	for rows.Next() {
 		e := subscription.Event{Subscription: id}
 		var at int64
-		if err := rows.Scan(&e.Number, &at, &e.Focus, &e.JSON); err != nil {
+		if err := rows.Scan(&e.Number, &at, &e.Focus, &e.JSON, &e.Deleted); err != nil {
 			return nil, err
 		}
 		e.At = time.Unix(0, at)

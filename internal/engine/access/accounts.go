@@ -38,7 +38,8 @@ type Auditor interface {
 // AccountsConfig is what accounts need. Audit may be nil in tests; Now and Rand have defaults.
 type AccountsConfig struct {
 	Backend Backend
-	Tokens  TokenBackend // nil: programs sign in as people do
+	Tokens  TokenBackend  // nil: programs sign in as people do
+	Clients ClientBackend // nil: no other system proves itself with a key
 	Now     func() time.Time
 	Rand    io.Reader
 	Audit   Auditor

@@ -14,7 +14,8 @@ import (
 // Role is what a person is to the hospital.
 type Role string
 
-// The roles. Patient sees himself only; System is the house acting by itself.
+// The roles. Patient sees himself only; System is the house acting by itself; a Program does what its scopes say, by the
+// FHIR door alone.
 const (
 	Nurse     Role = "nurse"
 	Physician Role = "physician"
@@ -22,6 +23,7 @@ const (
 	Admin     Role = "admin"
 	Patient   Role = "patient"
 	System    Role = "system"
+	Program   Role = "program"
 )
 
 // Principal is who acts: an account with its roles, as carried by a context.
@@ -33,6 +35,7 @@ type Principal struct {
 	Person   string        // "Practitioner/<id>" or "Patient/<id>"
 	Subject  vigil.Subject // the patient himself for role Patient, else ""
 	ReadOnly bool          // a program with an API token: it changes nothing
+	Scopes   []Scope       // of a Program
 }
 
 // Has reports whether the principal holds one of the roles.
@@ -62,7 +65,8 @@ func From(ctx context.Context) (Principal, bool) {
 }
 
 // CheckSubject returns nil when the principal of ctx may see what is kept about the subject, else a Denied error.
-// Clinical roles see every subject; engineers see places; a patient sees himself.
+// Clinical roles see every subject; engineers see places; a patient sees himself; programs see whose Observations they
+// may read.
 func CheckSubject(ctx context.Context, s vigil.Subject) error {
 	p, ok := From(ctx)
 	switch {
@@ -71,6 +75,8 @@ func CheckSubject(ctx context.Context, s vigil.Subject) error {
 	case p.Clinical():
 		return nil
 	case p.Has(Engineer) && !s.IsPatient():
+		return nil
+	case p.MayRead("Observation"):
 		return nil
 	case p.Has(Patient) && s == p.Subject && s.IsPatient():
 		return nil

@@ -95,6 +95,13 @@ func (a *Accounts) Session(ctx context.Context, token string) (Principal, error)
 		}
 		return who, err
 	}
+	if isGrant(token) {
+		who, until, err := a.program(ctx, hash, now)
+		if err == nil {
+			a.remember(hash, who, now, until)
+		}
+		return who, err
+	}
 	s, acc, err := a.cfg.Backend.Session(ctx, hash)
 	if vigil.KindOf(err) == vigil.NotFound || err == nil && (acc.Disabled || now.Sub(s.Used) >= sessionIdle || now.Sub(s.Created) >= sessionMax) {
 		return Principal{}, vigil.Errorf(vigil.Denied, "access.session", "not signed in, or the session has ended")

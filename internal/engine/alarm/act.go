@@ -22,6 +22,7 @@ const (
 	Act         = "act"
 	Resolve     = "resolve"
 	Going       = "going" // calls and tasks: "I'm going"
+	Judge       = "judge" // "Was it real?"
 )
 
 const (
@@ -35,8 +36,9 @@ type Action struct {
 	Kind   string
 	Reason string
 	Text   string
-	Until  time.Time  // pause: end of the pause
-	To     *Recipient // pass: to whom; nil hands over to the chain's next step
+	Until  time.Time   // pause: end of the pause
+	To     *Recipient  // pass: to whom; nil hands over to the chain's next step
+	Truth  vigil.Truth // judge: what it turned out to be
 	// Command names what is asked for once: an action whose command the alarm has seen is answered and not taken again.
 	Command string
 }
@@ -44,6 +46,14 @@ type Action struct {
 // Do takes an action for the principal of ctx and returns the alarm afterwards, once that is on disk. It returns
 // Invalid for an unknown action or missing text, NotFound, Denied, and Conflict when the alarm's state forbids it.
 func (d *Desk) Do(ctx context.Context, id string, act Action) (vigil.Alarm, error) {
+	a, err := d.do(ctx, id, act)
+	if err == nil && act.Kind == Judge && d.cfg.Judged != nil {
+		d.cfg.Judged(ctx, a)
+	}
+	return a, err
+}
+
+func (d *Desk) do(ctx context.Context, id string, act Action) (vigil.Alarm, error) {
 	fn, ok := d.actions()[act.Kind]
 	if !ok {
 		return vigil.Alarm{}, vigil.Errorf(vigil.Invalid, "alarm.do", "%q is not an action on an alarm", act.Kind)
@@ -78,11 +88,11 @@ type actFunc func(ctx context.Context, a *vigil.Alarm, act Action) ([]Page, erro
 func (d *Desk) actions() map[string]actFunc {
 	return map[string]actFunc{
 		Seen: d.doSeen, Acknowledge: d.doAcknowledge, Pause: d.doPause, Escalate: d.doEscalate, Pass: d.doPass,
-		Note: d.doNote, Act: d.doNote, Resolve: d.doResolve, Going: d.doGoing,
+		Note: d.doNote, Act: d.doNote, Resolve: d.doResolve, Going: d.doGoing, Judge: d.doJudge,
 	}
 }
 
-// doClosed lets notes and actions reach an alarm that is resolved; nothing else does.
+// doClosed lets notes, actions and judgements reach an alarm that is resolved; nothing else does.
 func (d *Desk) doClosed(ctx context.Context, id string, act Action) (vigil.Alarm, error) {
 	d.late.Lock()
 	defer d.late.Unlock()
@@ -96,13 +106,14 @@ func (d *Desk) doClosed(ctx context.Context, id string, act Action) (vigil.Alarm
 	if act.done(a) {
 		return a, nil
 	}
-	if act.Kind != Note && act.Kind != Act {
+	fn := d.actions()[act.Kind]
+	if act.Kind != Note && act.Kind != Act && act.Kind != Judge {
 		return a, vigil.Errorf(vigil.Conflict, "alarm.do", "the alarm is resolved")
 	}
 	e := &entry{a: a}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return d.changeLocked(ctx, e, func(a *vigil.Alarm) ([]Page, error) { return d.doNote(ctx, a, act) })
+	return d.changeLocked(ctx, e, func(a *vigil.Alarm) ([]Page, error) { return fn(ctx, a, act) })
 }
 
 func (d *Desk) doSeen(ctx context.Context, a *vigil.Alarm, _ Action) ([]Page, error) {

@@ -34,6 +34,9 @@ type Config struct {
 	UnitOf func(ctx context.Context, s vigil.Subject) string
 	// Audit is told every transition after it is on disk. It may be nil.
 	Audit func(ctx context.Context, e AuditEvent)
+	// Judged is told what staff found an alarm to have been, after it is on disk; an answer that is repeated is told again.
+	// It may be nil.
+	Judged func(ctx context.Context, a vigil.Alarm)
 }
 
 // Desk holds what is open and takes every alarm through its life.

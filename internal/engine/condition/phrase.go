@@ -38,6 +38,11 @@ func MetricName(m vigil.Metric) string {
 		return string(m)
 	}
 	name, _, _ := strings.Cut(def.Name, " (")
+	for _, other := range coding.Metrics() {
+		if short, _, _ := strings.Cut(other.Name, " ("); short == name && other.Key != m && other.Shape == coding.Numeric {
+			return def.Name
+		}
+	}
 	return name
 }
 

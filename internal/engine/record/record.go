@@ -20,6 +20,7 @@ type Record struct {
 	Deleted  bool
 	JSON     []byte   // with meta.versionId and meta.lastUpdated in place
 	Patients []string // ids of the patients whose compartments hold it
+	Author   string   // who wrote it, as access.Principal.ID; only histories tell it, "" when it was not kept
 	Seq      int64    // order of commits over all resources
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/audit"
 	"github.com/vigil-health/vigil/internal/fhir"
 	"github.com/vigil-health/vigil/internal/fhir/conformance"
@@ -250,7 +251,8 @@ func (s *Store) change(ctx context.Context, w Write) (c Change, skip bool, err e
 		return c, false, vigil.Errorf(vigil.Conflict, "record."+string(w.Op), "%s/%s is at version %d, not %d", w.Type, w.ID, was.Version, w.IfMatch)
 	}
 	now := s.cfg.Now().UTC().Truncate(time.Microsecond)
-	c = Change{Was: was.Version, Record: Record{Type: w.Type, ID: w.ID, Version: was.Version + 1, Updated: now}}
+	who, _ := access.From(ctx)
+	c = Change{Was: was.Version, Record: Record{Type: w.Type, ID: w.ID, Version: was.Version + 1, Updated: now, Author: who.ID}}
 	if w.Op == OpDelete {
 		if was.Version == 0 {
 			return c, false, notFound("record.delete", w.Type, w.ID)

@@ -3,8 +3,6 @@ package rule
 import (
 	"slices"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/vigil-health/vigil"
 )
 
@@ -65,15 +63,9 @@ func (e *Engine) migrate(st *subject, p *Program) {
 func (p *Program) same(other *Program) []int {
 	out := make([]int, len(p.rules))
 	for i, c := range p.rules {
-		out[i] = slices.IndexFunc(other.rules, func(o *compiled) bool { return o.Key == c.Key && o.shadow == c.shadow && equal(o.Rule, c.Rule) })
+		out[i] = slices.IndexFunc(other.rules, func(o *compiled) bool { return o.Key == c.Key && o.shadow == c.shadow && o.text == c.text })
 	}
 	return out
-}
-
-func equal(a, b Rule) bool {
-	x, errX := yaml.Marshal(a)
-	y, errY := yaml.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
 }
 
 func moved(from, to *Program, metric int32) int32 {

@@ -68,6 +68,11 @@ func (k *check) rule(r Rule, shadow bool) {
 	if !shadow {
 		k.keys[r.Key] = c.pos
 	}
+	text, err := catalog.FormatRule(r)
+	if err != nil {
+		k.fault(path, "%s", err)
+	}
+	c.text = text
 	k.common(c, path)
 	if r.Sentence == "" {
 		c.said = condition.Text(Sentence(r))

@@ -63,6 +63,7 @@ type compiled struct {
 	until    *condition.Expr // nil: the end of when
 	speaks   int32           // of kind condition: the first metric it reads, -1 for none
 	schedule *schedule       // nil is always
+	text     string          // as YAML: equal texts are equal rules
 	said     string          // the rule as a sentence, of rules that have none of their own
 }
 

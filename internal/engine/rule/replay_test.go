@@ -113,6 +113,41 @@ func as(t testing.TB, name string, roles ...access.Role) context.Context {
 }
 
 // replayed runs one replay to its end.
+// wards gives every patient a unit by name.
+type wards map[vigil.Subject]string
+
+func (w wards) LimitsFor(_ context.Context, s vigil.Subject) (rule.Profile, error) {
+	return rule.Profile{AgeGroup: rule.Adult, Unit: w[s]}, nil
+}
+
+// TestReplayOfUnits replays the patients of some units, and measures by events of theirs alone.
+func TestReplayOfUnits(t *testing.T) {
+	to := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	s := fillShelf(3, to.Add(-24*time.Hour), to, time.Minute)
+	book := rule.NewRulebook(rule.RulebookConfig{Book: s, Catalogue: must(catalog.Rules())(t), Scores: must(catalog.Scores())(t), Now: func() time.Time { return to }})
+	runner := rule.NewReplays(rule.ReplaysConfig{
+		Book: s, Rules: book, Raw: s, Limits: wards{"Patient/p0": "icu", "Patient/p1": "ward", "Patient/p2": "icu"}, NewID: func() string { return "r1" }, Now: func() time.Time { return to },
+	})
+	lee := as(t, "lee", access.Physician)
+	known := []rule.Known{{Subject: "Patient/p1", At: to.Add(-time.Hour), What: "code"}, {Subject: "Patient/p2", At: to.Add(-time.Hour), What: "code"}}
+	if _, err := runner.Start(lee, rule.ReplayRequest{Text: softer, Days: 1, Units: []string{"icu"}, Events: known}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- runner.Run(ctx) }()
+	var got rule.Replay
+	for got.State != rule.ReplayDone && got.State != rule.ReplayFailed {
+		time.Sleep(time.Millisecond)
+		got, _ = runner.Get(lee, "r1")
+	}
+	stop()
+	<-done
+	if got.Outcome == nil || got.Outcome.Subjects != 2 || got.Outcome.Known.Events != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func replayed(t testing.TB, s *shelf, to time.Time, days int, known []rule.Known) rule.Replay {
 	t.Helper()
 	book := rule.NewRulebook(rule.RulebookConfig{Book: s, Catalogue: must(catalog.Rules())(t), Scores: must(catalog.Scores())(t), Now: func() time.Time { return to }})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type Replay struct {
 	Started  time.Time   `json:"started,omitzero"`
 	Finished time.Time   `json:"finished,omitzero"`
 	Events   []Known     `json:"events,omitempty"` // handed in, beside those of the house
+	Units    []string    `json:"units,omitempty"`  // only subjects that these care units watch now; none is all
 
 	HoursDone float64  `json:"subject_hours_done"`
 	HoursAll  float64  `json:"subject_hours_all"`
@@ -96,6 +98,8 @@ type ReplayRequest struct {
 	Days   int     `json:"days"`
 	Note   string  `json:"note"`
 	Events []Known `json:"events"`
+
+	Units []string `json:"units"` // ids of care units; none is all
 }
 
 // Start checks a request and puts it in the queue. It returns Invalid with every fault, and Denied to who may not propose
@@ -119,7 +123,7 @@ func (r *Replays) Start(ctx context.Context, q ReplayRequest) (Replay, error) {
 		to := r.cfg.Now().UTC()
 		out := Replay{
 			ID: r.cfg.NewID(), State: ReplayQueued, Text: q.Text, Keys: keysOf(file), Note: q.Note, By: who.ID, Name: who.Name,
-			At: to, To: to, From: to.AddDate(0, 0, -q.Days), Events: q.Events,
+			At: to, To: to, From: to.AddDate(0, 0, -q.Days), Events: q.Events, Units: q.Units,
 		}
 		if err := r.cfg.Book.PutReplay(ctx, out); err != nil {
 			return Replay{}, err
@@ -303,12 +307,35 @@ func (r *Replays) play(ctx context.Context, job *Replay) (*Outcome, error) {
 		zone = time.UTC
 	}
 	p.raw, p.from, p.to, p.profile, p.breathe = r.cfg.Raw, job.From, job.To, r.profile, r.breathe
-	subjects := r.cfg.Raw.Subjects(ctx)
+	subjects, err := r.subjects(ctx, job.Units)
+	if err != nil {
+		return nil, err
+	}
+	known = slices.DeleteFunc(known, func(k Known) bool { return len(job.Units) > 0 && !slices.Contains(subjects, k.Subject) })
 	r.mu.Lock()
 	job.HoursAll = float64(len(subjects)) * job.To.Sub(job.From).Hours()
 	r.mu.Unlock()
 	p.progress = func(hours float64, _ int) { r.note(job, hours) }
 	return r.crew(ctx, p, subjects, newTally(zone, job.To, known))
+}
+
+// subjects returns who is replayed: everybody, or those whom some units watch now.
+func (r *Replays) subjects(ctx context.Context, units []string) ([]vigil.Subject, error) {
+	all := r.cfg.Raw.Subjects(ctx)
+	if len(units) == 0 {
+		return all, nil
+	}
+	var out []vigil.Subject
+	for _, s := range all {
+		prof, err := r.profile(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(units, prof.Unit) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
 }
 
 // crew shares the subjects out to the workers.

@@ -190,7 +190,7 @@ func (b *Rulebook) try(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	results, err := RunTests(p, file.Tests)
+	results, err := RunFile(p, file)
 	if err != nil {
 		return "", err
 	}
@@ -400,7 +400,9 @@ type Entry struct {
 	State    State        `json:"state"` // live, retired (nothing of it is in force), or where its newest version stands
 	Off      bool         `json:"off,omitempty"`
 	Sentence []Slot       `json:"sentence"`
-	Waiting  []Version    `json:"waiting"` // versions on their way, newest first
+	By       string       `json:"by,omitempty"` // who wrote the site's version that the entry shows
+	At       time.Time    `json:"at,omitzero"`  // when
+	Waiting  []Version    `json:"waiting"`      // versions on their way, newest first
 	Shadow   *ShadowCount `json:"shadow,omitempty"`
 	Rule     Rule         `json:"-"`
 }
@@ -445,6 +447,7 @@ func (e *Entry) add(v Version, counts []ShadowCount) error {
 	if v.Off {
 		if v.State == Live {
 			e.Origin, e.Off, e.Version, e.State = "site", true, fmt.Sprintf("site-%d", v.Number), Retired
+			e.By, e.At = v.AuthorName, v.At
 		}
 	} else {
 		r, err := v.Rule()
@@ -454,7 +457,7 @@ func (e *Entry) add(v Version, counts []ShadowCount) error {
 		if v.State == Live || e.Title == "" || e.Origin == "site" && e.State != Live {
 			waiting, shadow := e.Waiting, e.Shadow
 			*e = entryOf(r, "site", v.State)
-			e.Waiting, e.Shadow = waiting, shadow
+			e.Waiting, e.Shadow, e.By, e.At = waiting, shadow, v.AuthorName, v.At
 		}
 		for _, c := range counts {
 			if c.Rule == v.Key && c.Version == r.Version && v.State == Trial {
@@ -501,7 +504,7 @@ func (b *Rulebook) TryText(ctx context.Context, text string) ([]TestResult, cata
 	if err != nil {
 		return nil, file, err
 	}
-	results, err := RunTests(p, file.Tests)
+	results, err := RunFile(p, file)
 	return results, file, err
 }
 

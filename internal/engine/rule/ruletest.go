@@ -30,6 +30,17 @@ const (
 	testTolerant = time.Second
 )
 
+// RunFile runs the tests of a file. A test that names no rules looks at the alarms of the file's own.
+func RunFile(p *Program, file catalog.RuleFile) ([]TestResult, error) {
+	tests := slices.Clone(file.Tests)
+	for i := range tests {
+		if len(tests[i].Rules) == 0 {
+			tests[i].Rules = keysOf(file)
+		}
+	}
+	return RunTests(p, tests)
+}
+
 // RunTests runs the tests of a rule file on virtual time by the evaluator of the stream, against the rules of a program.
 // A test that names rules looks at their alarms only. Its Invalid error says which test cannot be run.
 func RunTests(p *Program, tests []catalog.RuleTest) ([]TestResult, error) {

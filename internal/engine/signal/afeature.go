@@ -9,34 +9,30 @@ import (
 // intervals is, and of regular irregularity that is something else. All are free of unit.
 type AFFeatures [afFeatures]float64
 
-const afFeatures = 15
+const afFeatures = 11
 
 // AFWindow is the number of RR intervals that a probability is made from.
 const AFWindow = 128
 
 // The features by their place.
 const (
-	afTypical   = iota // log of the median |ΔRR| by the median RR
-	afRMSSD            // log of the RMSSD by the mean RR
-	afSmooth           // the same, of the intervals after a median of three: what single early beats leave
+	afSmooth    = iota // log of the RMSSD by the mean RR, after a median of three: what single early beats leave
 	afCOSEn            // coefficient of sample entropy (Lake and Moorman, Am J Physiol 2011;300:H319), m = 1
 	afOver5            // part of |ΔRR| over 5 % of the median RR
 	afOver10           // over 10 %
-	afOver20           // over 20 %
 	afTurning          // part of turning points (2/3 in noise)
 	afShannon          // entropy of a histogram of RR by the median, in bins of 5 %
 	afBigeminal        // log of the median |RR - RR two before| by the median |ΔRR|: low in bigeminy
 	afLag1             // autocorrelation of RR after one beat: high in respiratory arrhythmia, low in bigeminy
 	afLag2             // after two
 	afOrigin           // part of successive ΔRR that both stay within 3 %
-	afLow              // lower quartile of |ΔRR| by the median RR, log
 	afLorenz           // part of occupied cells of ΔRR against the ΔRR before, 5 % wide
 )
 
 // AFFeatureNames returns the names of the features by their place.
 func AFFeatureNames() [afFeatures]string {
 	return [afFeatures]string{
-		"typical", "rmssd", "smooth", "cosen", "over5", "over10", "over20", "turning", "shannon", "bigeminal", "lag1", "lag2", "origin", "low", "lorenz",
+		"smooth", "cosen", "over5", "over10", "turning", "shannon", "bigeminal", "lag1", "lag2", "origin", "lorenz",
 	}
 }
 
@@ -63,8 +59,7 @@ func (s *afScratch) features(rr []float64) (f AFFeatures) {
 		d = append(d, (rr[i]-rr[i-1])/med)
 	}
 	s.b = d
-	f[afRMSSD] = logOf(rms(d) * med / mean(rr))
-	f.differences(d, s)
+	typical := f.differences(d, s)
 	f.smoothed(rr, s)
 	f[afCOSEn] = cosen(rr, mean(rr))
 	f[afShannon] = histogramEntropy(rr, med)
@@ -81,20 +76,19 @@ func (s *afScratch) features(rr []float64) (f AFFeatures) {
 		two = append(two, math.Abs(rr[i]-rr[i-2])/med)
 	}
 	slices.Sort(two)
-	f[afBigeminal] = logOf(two[len(two)/2]) - f[afTypical]
+	f[afBigeminal] = logOf(two[len(two)/2]) - logOf(typical)
 	s.c = two
 	return f
 }
 
-// differences fills in what follows from the relative differences d.
-func (f *AFFeatures) differences(d []float64, s *afScratch) {
+// differences fills in what follows from the relative differences d, and returns the median of their size.
+func (f *AFFeatures) differences(d []float64, s *afScratch) (typical float64) {
 	clear(s.cells)
 	near := 0
 	for i, x := range d {
 		x = math.Abs(x)
 		f[afOver5] += step(x, 0.05)
 		f[afOver10] += step(x, 0.10)
-		f[afOver20] += step(x, 0.20)
 		if i == 0 {
 			continue
 		}
@@ -104,14 +98,14 @@ func (f *AFFeatures) differences(d []float64, s *afScratch) {
 		s.cells[[2]int8{cell(d[i]), cell(d[i-1])}] = true
 	}
 	n := float64(len(d))
-	f[afOver5], f[afOver10], f[afOver20] = f[afOver5]/n, f[afOver10]/n, f[afOver20]/n
+	f[afOver5], f[afOver10] = f[afOver5]/n, f[afOver10]/n
 	f[afOrigin], f[afLorenz] = float64(near)/(n-1), float64(len(s.cells))/(n-1)
 	s.a = s.a[:0]
 	for _, x := range d {
 		s.a = append(s.a, math.Abs(x))
 	}
 	slices.Sort(s.a)
-	f[afTypical], f[afLow] = logOf(s.a[len(s.a)/2]), logOf(s.a[len(s.a)/4])
+	return s.a[len(s.a)/2]
 }
 
 // smoothed measures the intervals after a running median of three.

@@ -4,13 +4,12 @@ import "math"
 
 // The model is a logistic regression on AFFeatures, trained on the 14 records of the MIT-BIH atrial fibrillation database
 // by training/af; docs/reference/ecg.md has its figures, patient by patient, each from a model of the others.
-const afBias = -16.415541
+const afBias = -19.383301
 
 func afWeights() AFFeatures {
 	return AFFeatures{
-		afTypical: -0.039287, afRMSSD: -0.343176, afSmooth: 0.468006, afCOSEn: 2.552319, afOver5: 1.386471, afOver10: 0.557115,
-		afOver20: -2.745939, afTurning: 2.598657, afShannon: 0.414426, afBigeminal: -1.235338, afLag1: 2.526499, afLag2: -0.572473,
-		afOrigin: -0.510409, afLow: 0.061272, afLorenz: 6.654023,
+		afSmooth: 0.351807, afCOSEn: 3.774535, afOver5: 0.712982, afOver10: -2.789307, afTurning: 2.396409, afShannon: -0.807048,
+		afBigeminal: -1.626896, afLag1: 3.605236, afLag2: -1.082167, afOrigin: 0.413954, afLorenz: 10.135446,
 	}
 }
 

@@ -116,6 +116,24 @@ func TestRateAndPause(t *testing.T) {
 	}
 }
 
+// TestStandstillWithPWaves: the atria go on while the ventricles stand still, and no P wave passes for a QRS.
+func TestStandstillWithPWaves(t *testing.T) {
+	h := newHouse()
+	data := heart(35, steady(0.5, 20, 75))
+	for i := 20 * testRate; i < len(data); i++ {
+		d := math.Mod(float64(i)/testRate, 0.75) - 0.3
+		data[i] += int16(200 * 0.2 * math.Exp(-d*d/2/0.025/0.025))
+	}
+	h.say("ecg-ii", testStart, data)
+	longest := 0.0
+	for _, s := range h.told(Pause) {
+		longest = max(longest, s.Value)
+	}
+	if longest < 13 {
+		t.Errorf("longest pause told %g s, the ventricles stood still for 15", longest)
+	}
+}
+
 func TestRestartTellsNothingTwice(t *testing.T) {
 	data := heart(60, steady(0.5, 60, 80))
 	whole := newHouse()
@@ -234,6 +252,38 @@ func TestGapIsNoBeatAndNoPause(t *testing.T) {
 	for _, s := range h.told(SlowRate) {
 		if s.Value < 55 {
 			t.Errorf("rate %g at %s", s.Value, s.At().Format("05"))
+		}
+	}
+}
+
+// TestLeadOffIsNoStandstill holds that samples which were not measured are told nothing of: no pause, no slow rate.
+func TestLeadOffIsNoStandstill(t *testing.T) {
+	h := newHouse()
+	data := heart(90, steady(0.5, 90, 60))
+	off := data[30*testRate : 60*testRate]
+	for i := range off {
+		off[i] = vigil.WaveformMissing
+	}
+	h.say("ecg-ii", testStart, data)
+	on := 0
+	for _, s := range h.told(Pause) {
+		at := s.At().Sub(testStart)
+		if s.Value > 2.5 {
+			t.Errorf("pause %g s at %s", s.Value, at)
+		}
+		if at > 31*time.Second && at < 60*time.Second {
+			t.Errorf("a pause of %g s is told at %s, while the lead is off", s.Value, at)
+		}
+		if at > 62*time.Second {
+			on++
+		}
+	}
+	if on < 20 {
+		t.Errorf("%d seconds told of after the lead is on again", on)
+	}
+	for _, s := range h.told(SlowRate) {
+		if s.Value < 55 {
+			t.Errorf("rate %g at %s", s.Value, s.At().Sub(testStart))
 		}
 	}
 }

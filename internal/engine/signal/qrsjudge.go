@@ -11,13 +11,15 @@ import (
 const (
 	settle    = 2.0  // s of signal from which the first thresholds are learned
 	relearn   = 6.0  // s without a beat after which they are learned anew
+	believe   = 0.2  // of the signal level before: what is less may be P waves of a heart that stands still
+	doubtFor  = 30.0 // s for which it is not believed
 	level     = 0.27 // of the way from noise to signal: the threshold
 	floor     = 0.04 // mV of energy, about a QRS of 0.1 mV: nothing below is one
 	firstPart = 0.8  // of the highest peak while learning is the first signal level
 
 	backAfter = 1.66 // usual RR intervals after which a beat is overdue
 	backLevel = 0.5  // of the threshold is enough for an overdue beat
-	backSlope = 0.2  // of the usual slope is, too
+	backSlope = 0.25 // of the usual slope is, too
 	backFrom  = 0.36 // s after the last beat, where searching back begins
 
 	oneSided = 0.1  // the lesser of the slopes up and down is at least this part of the greater
@@ -174,7 +176,7 @@ func (j *judge) learn(now int64, beats []Beat) []Beat {
 	list, n := j.waiting, j.held
 	j.held = 0
 	j.deadline = now + j.samples(settle)
-	if top < floor {
+	if top < floor || top < believe*j.qrs.mid && now-j.last.peak < j.samples(doubtFor) {
 		return beats
 	}
 	j.learning = false

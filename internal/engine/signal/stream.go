@@ -29,15 +29,16 @@ const (
 
 // stream is one waveform of one device: what is needed to go on with it. Its size does not grow.
 type stream struct {
-	mu     sync.Mutex
-	ecg    bool
-	period int64
-	scale  float64
-	next   int64 // time of the next sample
-	base   int64 // time of sample baseAt, of the block at hand
-	baseAt int64
-	taken  int64 // samples, gaps included
-	told   int64 // the last whole second answered
+	mu       sync.Mutex
+	ecg      bool
+	period   int64
+	scale    float64
+	next     int64 // time of the next sample
+	measured int64 // until when there was a signal
+	base     int64 // time of sample baseAt, of the block at hand
+	baseAt   int64
+	taken    int64 // samples, gaps included
+	told     int64 // the last whole second answered
 
 	qrs      *QRS
 	beats    []Beat // of the block at hand
@@ -77,12 +78,33 @@ func (s *stream) feed(w *vigil.Waveform, out []vigil.Sample) []vigil.Sample {
 	s.base, s.baseAt = start, s.taken
 	for len(data) > 0 { // no more than a second at a time, so that each is told with what was known then
 		n := min(len(data), max(1, int(second/s.period)))
+		from := s.next
 		s.take(data[:n])
-		data = data[n:]
 		s.next = s.timeOf(s.taken)
+		s.measure(data[:n], from)
+		data = data[n:]
 		out = s.answer(out)
 	}
 	return out
+}
+
+// measure notes up to when there was a signal. A lead that is off sends samples that were not measured: that is no pause of
+// the heart, and when it is on again a stretch begins.
+func (s *stream) measure(data []int16, from int64) {
+	missing := 0
+	for _, v := range data {
+		if v == vigil.WaveformMissing {
+			missing++
+		}
+	}
+	if 2*missing > len(data) {
+		return
+	}
+	if s.ecg && from-s.measured > gapBridged {
+		s.rhythm.Begin(from)
+		s.af.Reset()
+	}
+	s.measured = s.next
 }
 
 func (s *stream) timeOf(sample int64) int64 { return s.base + (sample-s.baseAt)*s.period }
@@ -134,7 +156,7 @@ func (s *stream) reset(w *vigil.Waveform, fs float64, start int64) bool {
 		return false
 	}
 	s.period, s.scale, s.taken, s.told = w.Period, scale, 0, (start+second-1)/second
-	s.base, s.baseAt, s.next = start, 0, start
+	s.base, s.baseAt, s.next, s.measured = start, 0, start, start
 	s.ring, s.ringAt, s.ringFull = make([]int16, int(qualityFor*fs)), 0, false
 	s.rr, s.rrTime, s.found = s.rr[:0], 0, s.found[:0]
 	return true
@@ -201,7 +223,7 @@ func (s *stream) answer(out []vigil.Sample) []vigil.Sample {
 			}
 			say(m, v.Score, 100)
 		}
-		if !s.ecg {
+		if !s.ecg || at > s.measured {
 			continue
 		}
 		b := s.rhythm.At(at)

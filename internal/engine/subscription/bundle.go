@@ -42,7 +42,11 @@ func (d *Desk) notification(w *wish, n note, now time.Time) fhir.Resource {
 	entries := []fhir.Resource{{"fullUrl": "urn:uuid:" + uuid(), "resource": d.status(w, n),
 		"request": fhir.Resource{"method": "GET", "url": "Subscription/" + w.id + "/$status"}, "response": fhir.Resource{"status": "200"}}}
 	for _, e := range n.list {
-		entry := fhir.Resource{"fullUrl": d.cfg.Base + "/" + e.Focus, "request": fhir.Resource{"method": "PUT", "url": e.Focus}, "response": fhir.Resource{"status": "200"}}
+		method, status := "PUT", "200"
+		if e.Deleted > 0 {
+			method, status = "DELETE", "204"
+		}
+		entry := fhir.Resource{"fullUrl": d.cfg.Base + "/" + e.Focus, "request": fhir.Resource{"method": method, "url": e.Focus}, "response": fhir.Resource{"status": status}}
 		if w.content == Empty {
 			continue
 		}

@@ -54,6 +54,7 @@ func (d *Desk) serve(ctx context.Context, a active, ended bool) {
 	} else if errors.Is(err, ErrAway) {
 		a.due = now.Add(longestWait) // until Due
 	} else {
+		s.Errors++
 		if s.Fails++; s.Fails == 1 {
 			s.Since = now
 		}
@@ -185,6 +186,13 @@ func (d *Desk) show(ctx context.Context, e Event, content Content) (s shown, ok 
 		return s, true, nil
 	}
 	ref := fhir.ParseReference(e.Focus)
+	if e.Deleted > 0 { // who may see what it was is told that it is gone, of which nothing else is left
+		_, err := d.cfg.Records.VRead(ctx, ref.Type, ref.ID, e.Deleted)
+		if kind := vigil.KindOf(err); kind == vigil.Denied || kind == vigil.NotFound {
+			return s, false, nil
+		}
+		return s, err == nil, err
+	}
 	rec, err := d.cfg.Records.Read(ctx, ref.Type, ref.ID)
 	switch kind := vigil.KindOf(err); {
 	case kind == vigil.Denied || kind == vigil.NotFound:

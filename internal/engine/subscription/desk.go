@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -17,6 +18,7 @@ import (
 // Records is the store of Subscriptions and of what they are told of: record.Store.
 type Records interface {
 	Read(ctx context.Context, typ, id string) (record.Record, error)
+	VRead(ctx context.Context, typ, id string, version int64) (record.Record, error)
 	Search(ctx context.Context, typ string, params url.Values) (record.Page, error)
 	Update(ctx context.Context, r fhir.Resource, ifMatch int64) (record.Record, error)
 }
@@ -232,6 +234,9 @@ func (d *Desk) take(rec record.Record, s State) {
 	if w.status == "requested" && a.status != "requested" {
 		a.due = time.Time{}
 	}
+	if a.sent.IsZero() && w.status == "active" {
+		a.sent = d.cfg.Now() // heartbeats go on after a restart
+	}
 	a.state.Owner, a.wish = s.Owner, w
 }
 
@@ -254,8 +259,12 @@ func (d *Desk) Status(ctx context.Context, id string) (fhir.Resource, error) {
 		return nil, err
 	}
 	res := d.status(&a.wish, note{kind: Query, status: rec.Str("status"), events: a.state.Events})
-	if a.state.Error != "" {
-		res["parameter"] = append(res["parameter"].([]fhir.Resource), fhir.Resource{"name": "error", "valueCodeableConcept": fhir.Concept(a.state.Error)})
+	if a.state.Error != "" || a.state.Errors > 0 {
+		text := fmt.Sprintf("%d deliveries failed so far, none since the last that succeeded", a.state.Errors)
+		if a.state.Error != "" {
+			text = fmt.Sprintf("%s (%d in a row, %d altogether)", a.state.Error, a.state.Fails, a.state.Errors)
+		}
+		res["parameter"] = append(res["parameter"].([]fhir.Resource), fhir.Resource{"name": "error", "valueCodeableConcept": fhir.Concept(text)})
 	}
 	return res, nil
 }

@@ -112,16 +112,16 @@ func (f *follower) followRecords(ctx context.Context) error {
 			continue
 		}
 		wishes := f.d.list(rec.Type)
-		if len(wishes) == 0 || rec.Deleted {
+		if len(wishes) == 0 {
 			continue
 		}
-		r, err := rec.Resource()
+		r, was, err := f.spokenOf(ctx, rec)
 		if err != nil {
 			return err
 		}
 		for i := range wishes {
 			if wishes[i].filter.Matches(r) {
-				events = append(events, Event{Subscription: wishes[i].id, At: rec.Updated, Focus: rec.Ref()})
+				events = append(events, Event{Subscription: wishes[i].id, At: rec.Updated, Focus: rec.Ref(), Deleted: was})
 			}
 		}
 	}
@@ -131,6 +131,18 @@ func (f *follower) followRecords(ctx context.Context) error {
 	}
 	f.records = to
 	return nil
+}
+
+// spokenOf returns what filters are asked about: the resource, of a deletion its last version, whose number is was.
+func (f *follower) spokenOf(ctx context.Context, rec record.Record) (r fhir.Resource, was int64, err error) {
+	if rec.Deleted {
+		was = rec.Version - 1
+		if rec, err = f.d.cfg.Records.VRead(ctx, rec.Type, rec.ID, was); err != nil {
+			return nil, 0, err
+		}
+	}
+	r, err = rec.Resource()
+	return r, was, err
 }
 
 var errFull = errors.New("enough for one round")

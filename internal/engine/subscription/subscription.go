@@ -64,6 +64,7 @@ type Event struct {
 	At           time.Time
 	Focus        string // "Type/id"
 	JSON         []byte // of an Observation that is made from telemetry; records are read when they are delivered
+	Deleted      int64  // the last version of a record that was deleted, 0 when it was not
 }
 
 // State is what is kept of a Subscription beside its record.
@@ -75,6 +76,7 @@ type State struct {
 	Fails     int    // in a row
 	Since     time.Time
 	Error     string // why the last delivery failed, "" when it did not
+	Errors    int64  // failed deliveries altogether
 }
 
 // Book keeps states, events and positions, durably. Calls may be concurrent.

@@ -32,7 +32,9 @@ export const fleet = [
   ['POST', '/api/quarantine/release', (_p, _q, b) => { const n = held.length; held = held.filter((h) => b.reason && h.reason !== b.reason); return ok({ released: n - held.length, kept: held.length }) }],
   ['POST', '/api/quarantine/:id/release', (p) => { if (p.id === 'q2') return { status: 409, body: { error: { kind: 'conflict', message: 'Still unusable: unexpected end of input at byte 17.', id: 'e-4' } } }; held = held.filter((h) => h.id !== p.id); return ok({ released: true, detail: '1 value stored' }) }],
   ['DELETE', '/api/quarantine/:id', (p) => { held = held.filter((h) => h.id !== p.id); return ok() }],
-  ['GET', '/api/status', () => ok({ version: '0.1.0', uptime_s: 86400 * 3 + 4210, acknowledging: true, devices: { online: 41, total: 43 }, values_per_s: 1840, delay_ms: 120, quarantine: held.length, disk: { used_bytes: 48e9, free_bytes: 412e9 },
+  ['GET', '/api/peers/ehr/queue', () => ok([{ key: 'record Encounter/e1', due: '2026-03-01T08:00:00Z', tries: 1, error: 'the server answered 422: Encounter.class: is missing', dead: true }])],
+  ['POST', '/api/peers/ehr/retry', () => ok({ retried: 1 })],
+  ['GET', '/api/status', () => ok({ version: '0.1.0', uptime_s: 86400 * 3 + 4210, acknowledging: true, devices: { online: 41, total: 43 }, values_per_s: 1840, delay_ms: 120, quarantine: held.length, peers: [{ name: 'ehr', url: 'https://ehr.example/fhir', ok: false, text: '120 sent, 14 pulled, 2 wait; 1 were refused for good and wait for somebody to look at them.', waiting: 2, dead: 1, sent: 120, pulled: 14 }], disk: { used_bytes: 48e9, free_bytes: 412e9 },
     steps: [{ name: 'receive', count: 184203, failed: 0 }, { name: 'decode', count: 184203, failed: 2 }, { name: 'store', count: 184201, failed: 0 }], alarm_to_screen_ms: { p50: 84, p99: 310 },
     checks: [{ name: 'Log on disk', ok: true, text: 'Synced 12 ms ago' }, { name: 'Backup', ok: false, text: 'Last backup is 3 days old' }] })],
 ]

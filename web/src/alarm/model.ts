@@ -10,6 +10,9 @@ export const isAcked = (a: Alarm): boolean => a.state === 'acknowledged' || a.ac
 export const isEnded = (a: Alarm): boolean => a.ended !== undefined
 export const isTechnical = (a: Alarm): boolean => a.class === 'technical'
 
+// canJudge: an alarm is judged once somebody has dealt with it, never before.
+export const canJudge = (a: Alarm): boolean => a.kind === 'alarm' && (isAcked(a) || !isOpen(a))
+
 export const pausedFor = (a: Alarm, now: number): number => {
   const left = time(a.audio_paused_until) - now
   return left > 0 ? left : 0

@@ -8,6 +8,7 @@ export interface Step { key: string; title: string; at?: number; detail?: string
 const titles: Record<string, string> = {
   raised: 'Raised', paged: 'Paged', seen: 'Seen', acknowledged: 'Acknowledged', passed_on: 'Passed on', escalated: 'Escalated',
   video_opened: 'Video opened', demoted: 'Made less urgent', promoted: 'Urgent again', resolved: 'Resolved', action: 'Acted',
+  marked_true: 'Found real', marked_false: 'Found an artefact', marked_no_action: 'Needed no action',
 }
 
 const MAX_DONE = 4

@@ -1,7 +1,7 @@
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { toast } from '../ui/toast'
 import { ApiError, get, post, query } from './client'
-import type { Alarm, AlarmAction, Attention, Bed, Metric, Patient, PatientShort, Session, Unit, User, Ward } from './types'
+import type { Alarm, AlarmAction, Attention, Bed, Metric, Patient, PatientShort, Session, Truth, Unit, User, Ward } from './types'
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -49,7 +49,7 @@ export const problem = (e: unknown): void => toast(e instanceof Error ? e.messag
 export function useAlarmAction() {
   const client = useQueryClient()
   return useMutation({
-    mutationFn: ({ alarm, action, body }: { alarm: string; action: AlarmAction; body?: { reason?: string; text?: string } }) =>
+    mutationFn: ({ alarm, action, body }: { alarm: string; action: AlarmAction; body?: { reason?: string; text?: string; truth?: Truth } }) =>
       post<Alarm>(`/alarms/${alarm}/${action}`, body ?? {}),
     onSuccess: (a) => putAlarm(client, a),
     onError: problem,
@@ -66,6 +66,7 @@ export function putAlarm(client: QueryClient, a: Alarm): void {
   })
   const id = a.patient?.id ?? a.subject.replace(/^Patient\//, '')
   client.setQueryData<Patient>(['patient', id], (p) => p && { ...p, alarms: change(p.alarms) })
+  client.setQueriesData<Alarm[]>({ queryKey: ['patient-alarms', id] }, (l) => l && l.map((x) => (x.id === a.id ? { ...a, evidence: a.evidence ?? x.evidence } : x)))
   client.setQueryData<Alarm[]>(['alarms'], (l) => l && [a, ...l.filter((x) => x.id !== a.id)])
   client.setQueriesData<Attention>({ queryKey: ['attention'] }, (t) => t && {
     ...t, open: open ? t.open.map((i) => (i.id === a.id || i.alarm?.id === a.id ? { ...i, alarm: a, priority: a.priority } : i)) : t.open.filter((i) => i.alarm?.id !== a.id && i.id !== a.id),

@@ -111,6 +111,7 @@ export interface Alarm {
   steps: number
   next?: { at: string; text: string }
   history: AlarmStep[] | null
+  judged?: { truth: Truth; by: string; at: string }
   evidence?: Evidence
   demoted?: { from: Priority; by: string; reason: string }
   asked?: { id: string; name: string; role?: string; step: number; at: string }[]
@@ -124,7 +125,9 @@ export interface Alarm {
   unit_label?: string
 }
 
-export type AlarmAction = 'seen' | 'acknowledge' | 'pause' | 'escalate' | 'pass' | 'note' | 'act' | 'resolve' | 'going'
+export type AlarmAction = 'seen' | 'acknowledge' | 'pause' | 'escalate' | 'pass' | 'note' | 'act' | 'resolve' | 'going' | 'judge'
+
+export type Truth = 'real' | 'artefact' | 'no_action'
 
 export interface Bed {
   id: string
@@ -334,4 +337,26 @@ export interface Status {
   steps: { name: string; count: number; failed: number }[]
   alarm_to_screen_ms: { p50: number; p99: number }
   checks: { name: string; ok: boolean; text: string }[]
+  peers?: Peer[]
+}
+
+// Peer is another FHIR server that records go to and come from.
+export interface Peer {
+  name: string
+  url: string
+  ok: boolean
+  text: string
+  waiting: number
+  dead: number
+  sent: number
+  pulled: number
+  error?: string
+}
+
+export interface PeerItem {
+  key: string
+  due: string
+  tries: number
+  error?: string
+  dead: boolean
 }

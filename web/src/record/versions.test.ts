@@ -14,6 +14,11 @@ it('names version, time, deed and person', () => {
   ])
 })
 
+it('takes the writer that the entry names', () => {
+  const e = { ...(entry('PUT', '1', condition('1', 'Dr Reyes')) as object), response: { etag: 'W/"1"', extension: [{ url: 'urn:vigil:author', valueReference: { display: 'Dr Kim' } }] } } as Json
+  expect(versionsOf([e], [])[0]).toMatchObject({ who: 'Dr Kim' })
+})
+
 it('does not credit one version with the author of another', () => {
   const provenance: Resource = { resourceType: 'Provenance', id: 'p', target: [{ reference: 'Condition/c/_history/12' }], agent: [{ who: { display: 'Dr Lund' } }] }
   expect(versionsOf([entry('PUT', '1', condition('1'))], [provenance])[0]).toMatchObject({ what: 'created', who: '' })

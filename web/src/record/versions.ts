@@ -7,7 +7,7 @@ export interface Version { id: string; at: string; what: 'created' | 'changed' |
 const verbs: Record<string, Version['what']> = { POST: 'created', DELETE: 'deleted' }
 
 // versionsOf reads the entries of history bundles, newest first. Who made a version is told by a Provenance that targets it, or
-// else by whom its own elements name as author.
+// else by the entry itself, or at last by whom its own elements name as author.
 export function versionsOf(entries: Json[], provenance: Resource[]): Version[] {
   return entries.map((e) => {
     const { request, response, resource } = element(e)
@@ -15,6 +15,8 @@ export function versionsOf(entries: Json[], provenance: Resource[]): Version[] {
     const id = /"([^"]+)"/.exec(str(element(response).etag))?.[1] ?? (r ? versionOf(r) : '')
     const what = verbs[str(element(request).method)] ?? (id === '1' ? 'created' : 'changed')
     const source = provenance.find((p) => list(p.target).some((t) => r && str(element(t).reference) === `${refOf(r)}/_history/${id}`))
-    return { id, what, at: str(element(response).lastModified) || (r ? updatedOf(r) : ''), who: source ? agents(source) : r ? author(r) : '', resource: r }
+    const written = list(element(response).extension).map(element).find((x) => x.url === 'urn:vigil:author')
+    const writer = written ? str(element(written.valueReference).display) : ''
+    return { id, what, at: str(element(response).lastModified) || (r ? updatedOf(r) : ''), who: source ? agents(source) : writer || (r ? author(r) : ''), resource: r }
   })
 }

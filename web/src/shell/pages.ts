@@ -1,4 +1,4 @@
-import { Activity, BellRing, CalendarClock, Cpu, House, LayoutGrid, LifeBuoy, MailX, Pill, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
+import { Activity, BellRing, Brain, CalendarClock, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, MailX, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
 import { useSession } from '../api/queries'
 import type { Role } from '../api/types'
 import { desk, shell as t } from '../text/en'
@@ -12,12 +12,15 @@ const all: Role[] = ['nurse', 'physician', 'engineer', 'admin']
 const fixed: (Page & { roles: Role[] })[] = [
   { path: '/ward', title: t.central, icon: LayoutGrid, roles: all },
   { path: '/alerts', title: t.alerts, icon: TriangleAlert, roles: care },
+  { path: '/rules', title: t.rules, icon: Scale, roles: all },
   { path: '/on-call', title: desk.onCall, icon: CalendarClock, roles: all },
   { path: '/notifications', title: desk.mine, icon: BellRing, roles: all },
   { path: '/dead-letters', title: desk.dead, icon: MailX, roles: tech },
   { path: '/devices', title: t.devices, icon: Cpu, roles: all },
   { path: '/quarantine', title: t.quarantine, icon: ShieldAlert, roles: tech },
   { path: '/status', title: t.status, icon: ServerCog, roles: all },
+  { path: '/report', title: t.report, icon: ChartColumn, roles: all },
+  { path: '/models', title: t.models, icon: Brain, roles: all },
   { path: '/help', title: t.help, icon: LifeBuoy, roles: all },
 ]
 

@@ -4,6 +4,7 @@
 package recordtest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Backend) {
 	}{
 		{"Empty", empty}, {"Versions", versions}, {"History", history}, {"Conflict", conflict}, {"AllOrNothing", allOrNothing}, {"SeqRises", seqRises},
 		{"UpdateReplacesRows", updateReplacesRows}, {"DeleteRemovesRows", deleteRemovesRows}, {"Patient", patient}, {"KeysetPages", keysetPages},
-		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content},
+		{"FilterAgrees", filterAgrees}, {"Reindex", reindex}, {"BroadClauses", broadClauses}, {"Chains", chains}, {"Content", content}, {"NewestFirst", newestFirst},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.fn(t, open(t)) })
@@ -264,7 +265,6 @@ func keysetPages(t *testing.T, b record.Backend) {
 	}
 }
 
-// broadClauses asks for values that thousands of resources have, beside another clause and in every order.
 // chains follows references forth and back, to what few and what many resources satisfy.
 func chains(t *testing.T, b record.Backend) {
 	name := func(n string) fhir.Value { return fhir.Value{Param: "Patient.family", Kind: fhir.ParamString, Text: n} }
@@ -287,6 +287,7 @@ func chains(t *testing.T, b record.Backend) {
 	want(t, find(t, b, record.Query{Type: "Patient", Limit: 10, Where: []record.Clause{{Or: []record.Clause{has("b", ""), named[0]}, Not: true}}}), "p1")
 }
 
+// broadClauses asks for values that thousands of resources have, beside another clause and in every order.
 func broadClauses(t *testing.T, b record.Backend) {
 	const n = 2600
 	var changes []record.Change
@@ -324,6 +325,96 @@ func broadClauses(t *testing.T, b record.Backend) {
 			if len(seen) != c.want {
 				t.Errorf("%s sorted %v: %d resources, want %d", name, sort != nil, len(seen), c.want)
 			}
+		}
+	}
+}
+
+// newestFirst asks for the newest of a type of everybody, page by page: dates are shared, doubled and absent, and some
+// clauses leave many, some few.
+func newestFirst(t *testing.T, b record.Backend) {
+	const n = 3000
+	type dated struct {
+		id   string
+		at   int64
+		unit string
+		code string
+		nth  int
+	}
+	var all []dated
+	var changes []record.Change
+	for i := range n {
+		d := dated{id: fmt.Sprintf("o%04d", i), at: int64(i * 37 % 700), unit: []string{"icu", "ward", "er"}[i%3], code: []string{"a", "a", "a", "b"}[i%4], nth: i}
+		if i%7 == 0 {
+			d.code = "c"
+		}
+		values := []fhir.Value{token(d.code), {Param: "Observation.subject", Kind: fhir.ParamReference, Type: "Location", ID: d.unit}}
+		date := func(at, span int64) fhir.Value {
+			return fhir.Value{Param: "Observation.date", Kind: fhir.ParamDate, Low: at, High: at + span}
+		}
+		switch {
+		case i%50 == 0:
+			d.at = -1 // none
+		case i%7 == 0:
+			values = append(values, date(d.at, 1), date(d.at-300, 9), date(d.at, 4))
+		default:
+			values = append(values, date(d.at, 1))
+		}
+		all, changes = append(all, d), append(changes, change("Observation", d.id, 1, nil, values...))
+	}
+	apply(t, b, changes...)
+	slices.SortStableFunc(all, func(x, y dated) int { return cmp.Or(cmp.Compare(y.at, x.at), cmp.Compare(x.nth, y.nth)) })
+	in := func(id string) record.Clause {
+		return record.Clause{Param: "Observation.subject", Kind: fhir.ParamReference, Any: []record.Match{{Op: record.OpEq, Value: fhir.Value{Kind: fhir.ParamReference, Type: "Location", ID: id}}}}
+	}
+	when := func(op record.Op, at int64) record.Clause {
+		return record.Clause{Param: "Observation.date", Kind: fhir.ParamDate, Any: []record.Match{{Op: op, Value: fhir.Value{Kind: fhir.ParamDate, Low: at, High: at + 1}}}}
+	}
+	not := func(c record.Clause) record.Clause {
+		c.Not = true
+		return c
+	}
+	for name, c := range map[string]struct {
+		where []record.Clause
+		keep  func(dated) bool
+	}{
+		"All":     {nil, func(dated) bool { return true }},
+		"Code":    {byCode("a").Where, func(d dated) bool { return d.code == "a" }},
+		"Two":     {append(byCode("b").Where, in("ward")), func(d dated) bool { return d.code == "b" && d.unit == "ward" }},
+		"Nothing": {append(byCode("a").Where, in("lab")), func(dated) bool { return false }},
+		"Before":  {append(byCode("a").Where, when(record.OpLt, 350)), func(d dated) bool { return d.code == "a" && d.at >= 0 && d.at < 350 }},
+		"From":    {append(byCode("a").Where, when(record.OpGe, 350)), func(d dated) bool { return d.code == "a" && d.at >= 350 }},
+		"On":      {append(byCode("a").Where, when(record.OpEq, 350)), func(d dated) bool { return d.code == "a" && d.at == 350 }},
+		"NotIn":   {append(byCode("a").Where, not(in("icu"))), func(d dated) bool { return d.code == "a" && d.unit != "icu" }},
+	} {
+		var want []string
+		for _, d := range all {
+			if c.keep(d) {
+				want = append(want, d.id)
+			}
+		}
+		if got := paged(t, b, c.where, len(want)); !slices.Equal(got, want) {
+			t.Errorf("%s: %d resources, want %d, in another order: %.100v, want %.100v", name, len(got), len(want), got, want)
+		}
+	}
+}
+
+// paged reads a search of the newest first to its end, by pages that each count total.
+func paged(t *testing.T, b record.Backend, where []record.Clause, total int) (ids []string) {
+	t.Helper()
+	q := record.Query{Type: "Observation", Where: where, Sort: []record.Sort{{Param: "Observation.date", Kind: fhir.ParamDate, Desc: true}}, Limit: 90, Total: -1}
+	for {
+		found, err := b.Find(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Total != total {
+			t.Errorf("total %d, want %d", found.Total, total)
+		}
+		for _, r := range found.Records {
+			ids = append(ids, r.ID)
+		}
+		if q.After = found.Cursor; q.After == nil || len(ids) > 10_000 {
+			return ids
 		}
 	}
 }

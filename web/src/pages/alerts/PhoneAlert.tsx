@@ -1,6 +1,7 @@
 import { Link, Navigate, useNavigate, useParams } from '@tanstack/react-router'
 import { ArrowLeft, Check, CornerUpRight, MessageSquare, Video } from 'lucide-react'
 import { useEffect, useState } from 'react'
+import { Judge } from '../../alarm/Judge'
 import { isAcked, lastPaged, sentence } from '../../alarm/model'
 import { useAlarm, useAlarmAction, usePatient, useUser } from '../../api/queries'
 import type { Alarm } from '../../api/types'
@@ -56,6 +57,7 @@ function Alert({ alarm: a }: { alarm: Alarm }) {
         </div>
         <Next alarm={a} />
         <Asked alarm={a} />
+        <Judge alarm={a} phone />
         <nav className={css.links}><Link to="/alerts"><ArrowLeft size={15} aria-hidden /> {t.backToList}</Link>{id && <Link to="/patient/$id" params={{ id }}>{t.openChart}</Link>}</nav>
       </main>
       {passing && (

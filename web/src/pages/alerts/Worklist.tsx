@@ -2,6 +2,7 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Check } from 'lucide-react'
 import { useState } from 'react'
+import { Judge } from '../../alarm/Judge'
 import { compareItems, isAcked, isEnded, lastPaged } from '../../alarm/model'
 import { command, post } from '../../api/client'
 import { problem, putAlarm, useAlarmAction, useAttention } from '../../api/queries'
@@ -83,7 +84,7 @@ function Wide({ items, empty }: { items: AttentionItem[]; empty: React.ReactNode
     { key: 'step', title: t.columns.step, cell: (i) => (i.alarm && i.alarm.step > 0 ? t.stepOf(i.alarm.step, i.alarm.steps) : '–') },
     { key: 'holder', title: t.columns.holder, cell: (i) => i.alarm?.acked_by ?? (i.alarm && lastPaged(i.alarm)) ?? '–' },
     { key: 'state', title: t.columns.state, cell: (i) => <State item={i} /> },
-    { key: 'do', title: '', cell: (i) => i.alarm && !isAcked(i.alarm) && i.actions.includes('acknowledge') && <Button size="small" onClick={() => act.mutate({ alarm: i.alarm!.id, action: 'acknowledge' })}>{t.acknowledge}</Button> },
+    { key: 'do', title: '', cell: (i) => i.alarm && (isAcked(i.alarm) ? <Judge alarm={i.alarm} bare /> : i.actions.includes('acknowledge') && <Button size="small" onClick={() => act.mutate({ alarm: i.alarm!.id, action: 'acknowledge' })}>{t.acknowledge}</Button>) },
   ]
   return <Table label={t.title} columns={columns} rows={items} rowKey={(i) => i.id} empty={empty} onOpen={(i) => void navigate({ to: target(i) })} />
 }

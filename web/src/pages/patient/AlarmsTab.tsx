@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { Judge } from '../../alarm/Judge'
 import { headline } from '../../alarm/model'
 import { get, query } from '../../api/client'
 import type { Alarm, Patient } from '../../api/types'
@@ -36,6 +37,7 @@ function Entry({ alarm: a, patient }: { alarm: Alarm; patient: Patient }) {
         <b>{headline(a)}{a.limit_text && <small> limit {a.limit_text}</small>}</b>
         <span className={css.state}>{common.priority[a.priority]} · {date(a.raised)} {clock(time(a.raised), true)} · {a.state}</span>
         <ol className={css.history}>{(a.history ?? []).map((h, i) => <li key={i}><time>{clock(time(h.at), true)}</time> {h.what.replace(/_/g, ' ')}{h.who && ` · ${h.who}`}{h.text && ` · ${h.text}`}</li>)}</ol>
+        <Judge alarm={a} />
       </div>
       <Snippet alarm={a} patient={patient} />
     </li>

@@ -1,6 +1,7 @@
 import type { Alarm, Patient } from '../../api/types'
 import { ConsultPanel } from '../../consult/ConsultPanel'
 import { MonitorStack } from './MonitorStack'
+import { RiskCard } from './RiskCard'
 import { StepsCard } from './StepsCard'
 import { ThreadCard } from './ThreadCard'
 import { TrendCard } from './TrendCard'
@@ -17,6 +18,7 @@ export function MonitorTab({ patient, alarm, video, setVideo }: { patient: Patie
       <aside className={css.right}>
         <ConsultPanel patient={patient} alarm={alarm?.id} active={video} setActive={setVideo} />
         <WhyCard alarm={alarm} />
+        <RiskCard patient={patient.id} />
         <StepsCard patient={patient.id} />
         <ThreadCard patient={patient.id} />
       </aside>

@@ -1,3 +1,4 @@
+import { Judge } from '../../alarm/Judge'
 import { useAlarm, useMetric } from '../../api/queries'
 import { fixed } from '../../lib/format'
 import type { Alarm, EvidenceLine } from '../../api/types'
@@ -28,6 +29,7 @@ function Open({ id, rule }: { id: string; rule: string }) {
       {data.demoted && <p className={css.fact}>{t.was(data.demoted.from, data.demoted.reason)}</p>}
       {(e.lines ?? []).map((l) => <Line key={l.metric} line={l} />)}
       {(e.facts ?? []).map((f) => <p key={f} className={css.fact}>{f}</p>)}
+      <Judge alarm={data} />
       <p className={css.note}>{t.support}</p>
     </Card>
   )

@@ -6,9 +6,10 @@ import { serverNow } from '../../lib/clock'
 
 const MINUTE = 60_000
 
-export const useTrend = (id: string, metrics: string[], hours: number) => useQuery({
-  queryKey: ['trend', id, metrics.join(), hours],
-  queryFn: () => { const to = Math.round(serverNow()); return get<Trend>(`/patients/${id}/trend` + query({ metrics: metrics.join(), from_ms: to - hours * 60 * MINUTE, to_ms: to, points: 500 })) },
+// useTrend is the last hours, or those around a moment.
+export const useTrend = (id: string, metrics: string[], hours: number, at?: number) => useQuery({
+  queryKey: ['trend', id, metrics.join(), hours, at],
+  queryFn: () => { const now = Math.round(serverNow()); const to = at === undefined ? now : Math.min(now, at + hours * 30 * MINUTE); return get<Trend>(`/patients/${id}/trend` + query({ metrics: metrics.join(), from_ms: to - hours * 60 * MINUTE, to_ms: to, points: 500 })) },
   enabled: metrics.length > 0, refetchInterval: MINUTE, placeholderData: (old) => old,
 })
 

@@ -8,6 +8,7 @@ import { Card } from '../../ui/Card'
 import { Chip } from '../../ui/Chip'
 import { ErrorPanel, Skeleton } from '../../ui/State'
 import { Table } from '../../ui/Table'
+import { PeersCard } from './PeersCard'
 import css from './StatusPage.module.css'
 
 const uptime = (s: number) => (s >= 86_400 ? `${Math.floor(s / 86_400)} d ${Math.floor(s / 3600) % 24} h` : `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`)
@@ -37,6 +38,7 @@ function Body({ s }: { s: Status }) {
           </ul>
         </Card>
       </div>
+      <PeersCard peers={s.peers ?? []} />
     </>
   )
 }

@@ -1,6 +1,6 @@
 export const shell = {
   brand: 'Vigil', pages: 'Pages', find: 'Find patient, device, room', findTitle: 'Find anything', noHit: 'Nothing found for that.', skip: 'Skip to the content',
-  central: 'Central station', alerts: 'Alerts', devices: 'Devices', quarantine: 'Quarantine', status: 'System status', help: 'Help', components: 'Components',
+  central: 'Central station', alerts: 'Alerts', devices: 'Devices', rules: 'Rules', quarantine: 'Quarantine', status: 'System status', report: 'Alarm report', models: 'Models', help: 'Help', components: 'Components',
   patients: 'Patients', devicesGroup: 'Devices', pagesGroup: 'Pages',
   unit: 'Unit', units: (beds: number, live: number) => `${beds} beds · ${live} live`,
   view: 'View', tiles: 'Tiles', list: 'List', high: 'High', medium: 'Medium', low: 'Low', alarmCount: (n: number, p: string) => `${n} ${p.toLowerCase()} priority, open the alerts`,

@@ -1,0 +1,16 @@
+export const models = {
+  title: 'Models', loading: 'The models', back: 'All models', version: (v: string) => `version ${v}`,
+  states: { off: 'Off', shadow: 'Shadow', notify: 'Notifies' } as Record<string, string>,
+  stateText: { off: 'It judges nothing.', shadow: 'It judges, and only this page knows.', notify: 'What it says reaches people.' } as Record<string, string>,
+  model: 'Model', state: 'State', seen: 'Judged here', passed: 'Validated here', notYet: 'Not yet', since: (d: string) => `since ${d}`,
+  is: 'What it is', use: 'Meant for', notFor: 'Not for', data: 'Trained on', trees: (n: number, f: number) => `${n} trees over ${f} features`,
+  figures: 'Figures of the training', figure: 'Figure', value: 'Value', interval: '95 % interval',
+  calibration: 'Calibration', given: 'said', observed: 'was so', cases: 'cases', trained: 'in training', here: 'in this house', perfect: 'what is said is so',
+  calibrationText: 'Each point is a group of cases: how likely the model called them, and how many were so.',
+  local: 'In this house', days: 'Days in shadow', verdicts: 'Judgements', acted: 'It would have acted on', judged: 'With known truth', true: 'True', false: 'False',
+  kept: 'True alarms that stay', demoted: 'False alarms demoted', ppv: 'Notices that were right', perDay: 'Notices a day per 100 patients', auroc: 'AUROC', wanted: 'wanted', unknown: 'not known yet',
+  lost: (n: number) => `${n} judgements were skipped because too many came at once.`,
+  switch: 'What it may do', wanting: 'Before it may notify:', ready: 'It has shown enough here. A second person approves.',
+  toOff: 'Put off', toShadow: 'Into shadow', propose: 'Propose to notify', approve: 'Approve', proposed: (who: string, at: string) => `${who} proposed on ${at} that it may notify.`, own: 'Somebody else has to approve.',
+  approved: (who: string, at: string, by: string) => `Approved by ${who} on ${at}, proposed by ${by}.`, reason: 'Why', reasonHint: 'Kept with the approval and in the audit trail.', cancel: 'Cancel', card: 'Model card', readOnly: 'Physicians and administrators change what a model may do.',
+}
