@@ -106,6 +106,11 @@ type Alarm struct {
 	Step  int    `json:"step"`            // step of the chain last paged, from 1; 0 before the first
 	Steps int    `json:"steps"`           // steps in the chain
 	Next  *Due   `json:"next,omitempty"`  // what happens next unless somebody acknowledges
+	Again *Again `json:"again,omitempty"` // when those of this step who gave no receipt are paged once more
+
+	Asked  []Asked      `json:"asked,omitempty"`  // who was paged, oldest first
+	Delays *AlarmDelays `json:"delays,omitempty"` // how long it took to become heard
+	Off    *AlarmOff    `json:"off,omitempty"`    // set while its signals are turned off
 
 	History  []AlarmStep `json:"history"`
 	Evidence *Evidence   `json:"evidence,omitempty"`
@@ -147,6 +152,36 @@ func (a *Alarm) Open() bool { return a.State != AlarmResolved }
 // Active reports whether the alarm's condition still holds.
 func (a *Alarm) Active() bool { return a.Ended.IsZero() }
 
+// Again is when a step pages the same people once more, and how often it still will.
+type Again struct {
+	At   time.Time `json:"at"`
+	Left int       `json:"left"`
+}
+
+// Asked is one person or team that was paged about an alarm.
+type Asked struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"`
+	Role string    `json:"role,omitempty"`
+	Step int       `json:"step"` // of the chain, from 1; 0 when passed on by hand
+	At   time.Time `json:"at"`
+}
+
+// AlarmDelays are the separate delays of an alarm as they were measured (IEC 60601-1-8:2006 6.3.3.3, 6.4, 6.11.2.3).
+type AlarmDelays struct {
+	Condition time.Duration `json:"condition_ns"`        // onset of the condition to the raise: alarm condition delay
+	Signal    time.Duration `json:"signal_ns"`           // raise to the alarm on screens: alarm signal generation delay
+	Paging    time.Duration `json:"paging_ns,omitempty"` // raise to the first page handed over; 0 when nobody was paged yet
+}
+
+// AlarmOff says why an alarm makes no signals: somebody turned them off for a time.
+type AlarmOff struct {
+	ID     string    `json:"id"`
+	By     string    `json:"by"` // display name
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
+}
+
 // Due is a step that will be taken at a time unless somebody acts first.
 type Due struct {
 	At   time.Time `json:"at"`
@@ -156,9 +191,10 @@ type Due struct {
 // AlarmStep is one durable transition of an alarm.
 type AlarmStep struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"`           // raised, demoted, promoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved, marked_true, marked_false, marked_no_action
+	What string    `json:"what"`           // raised, demoted, promoted, paged, seen, acknowledged, audio_paused, passed_on, escalated, video_opened, ended, note, action, resolved, marked_true, marked_false, marked_no_action, off, on_again
 	Who  string    `json:"who,omitempty"`  // display name of person or team
 	Text string    `json:"text,omitempty"` // reason, note or action
+	Cmd  string    `json:"cmd,omitempty"`  // id of the command that led to it: a command is carried out once
 }
 
 // Evidence is why an alarm was raised, kept with it for good.

@@ -132,11 +132,21 @@ type Chain struct {
 	Repeat time.Duration `yaml:"repeat"` // after the last step it is asked again so often; zero means never
 }
 
-// ChainStep asks whoever holds a role.
+// ChainStep asks whoever holds a role, or several at once: the first who acknowledges takes it.
 type ChainStep struct {
 	Role  string        `yaml:"role"`  // see the list at the top of chains/chains.yaml
+	Roles []string      `yaml:"roles"` // instead of Role: all of them are asked together
+	Again time.Duration `yaml:"again"` // those who gave no receipt are asked once more so often; zero means never
 	Title string        `yaml:"title"` // "Rapid response"
 	After time.Duration `yaml:"after"` // since the chain began; never less than the step before
+}
+
+// Posts returns the roles that the step asks.
+func (s ChainStep) Posts() []string {
+	if len(s.Roles) > 0 {
+		return s.Roles
+	}
+	return []string{s.Role}
 }
 
 // Rules returns the rules of the catalogue in the order of their files.

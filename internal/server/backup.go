@@ -171,7 +171,9 @@ func (s *snapshot) close() error {
 }
 
 // keyFiles are the secrets of a house: whoever has them can speak in its name.
-func keyFiles() []string { return []string{"tls", "turn.secret", peerKeyFile} }
+func keyFiles() []string {
+	return []string{"tls", "turn.secret", "push.json", "notify.secret", peerKeyFile}
+}
 
 func copyKeys(from, to string) error {
 	for _, name := range keyFiles() {

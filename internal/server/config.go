@@ -40,6 +40,8 @@ type Config struct {
 	Devices   string                `yaml:"devices"`   // directory with the site's own device profiles
 	Retention map[string]KeepConfig `yaml:"retention"` // class of telemetry → how long it is kept; see telemetry.DefaultPolicy
 	Quotas    QuotasConfig          `yaml:"quotas"`
+	Alarms    AlarmsConfig          `yaml:"alarms"`
+	Notify    NotifyConfig          `yaml:"notify"`
 	SMTP      SMTPConfig            `yaml:"smtp"`
 	Webhook   WebhookConfig         `yaml:"webhook"`
 	Outlets   OutletsConfig         `yaml:"outlets"`

@@ -121,7 +121,8 @@ func (d *doors) webConfig(cfg Config, log *slog.Logger) webapi.Config {
 	e := d.engines
 	return webapi.Config{
 		Records: e.Records, Telemetry: e.Telemetry, Desk: e.Desk, Rules: e.Rules, Models: e.Models, Reports: e.Reports, Rulebook: e.Rulebook, Replays: e.Replays, Consults: e.Consults, Accounts: e.Accounts, Devices: e.Devices,
-		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Peers: e.Peers, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt,
+		Census: e.Census, Ingest: e.Ingest, Gate: e.Gate, Peers: e.Peers, Quarantine: e.db.Quarantine(), Profiles: e.Profiles, ICE: d.ice, App: e.App, Receipt: e.Post.Receipt, Post: e.Post, Rota: e.Rota,
+		Directory: e.Directory, PushKey: e.ways.keys.Public, CheckPush: e.ways.push.Check,
 		Site: webapi.Site{Name: cfg.Site, Demo: cfg.Demo, Version: cfg.Version},
 		Opened: func(ctx context.Context, patient string) {
 			entry := audit.Entry{Action: "webapi.chart", What: "Patient/" + patient, Subjects: []string{patient}}
@@ -188,6 +189,7 @@ func (d *doors) mux(cfg Config, log *slog.Logger) http.Handler {
 	mux.Handle("/fhir/", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/fhir", http.StripPrefix("/fhir", fhir))
 	mux.Handle("/prometheus/", d.uncrowded(http.StripPrefix("/prometheus", d.prometheus(cfg, log)).ServeHTTP))
+	mux.HandleFunc("/notify/callback/{channel}", d.callback)
 	mux.Handle("/ingest/", d.rest.Handler())
 	mux.Handle("/ingest", d.rest.Handler())
 	mux.HandleFunc("/mqtt", d.mqttSocket)

@@ -30,6 +30,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/report"
+	"github.com/vigil-health/vigil/internal/engine/rota"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/schedule"
 	"github.com/vigil-health/vigil/internal/engine/signal"
@@ -51,6 +52,8 @@ type Engines struct {
 	Devices   *registry.Registry
 	Telemetry *telemetry.Store
 	Desk      *alarm.Desk
+	Rota      *rota.Rota
+	Sightings *rota.Sightings
 	Rules     *rule.Engine
 	Signals   *signal.Deriver
 	Trends    *trend.Watcher
@@ -58,6 +61,8 @@ type Engines struct {
 	Replays   *rule.Replays
 	Post      *notify.Post
 	App       *notify.App
+	Directory *notify.Directory
+	ways      ways
 	Consults  *consult.Desk
 	Schedule  *schedule.Schedule
 	Models    *appraise.Registry
@@ -73,12 +78,14 @@ type Engines struct {
 	Socket        *socketapi.Socket
 	Peers         *peer.Desk
 	Backups       *Backups
+	gaps          chan alarm.Post     // posts that nobody holds
+	lost          chan notify.Message // pages that reached nobody
 	stopped       bool
 }
 
 // openEngines opens the stores and builds the engines on them, lower ones first.
 func openEngines(ctx context.Context, cfg Config, log *slog.Logger) (e *Engines, err error) {
-	e = &Engines{logger: log}
+	e = &Engines{logger: log, gaps: make(chan alarm.Post, gapsHeld), lost: make(chan notify.Message, gapsHeld)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -201,11 +208,16 @@ func (e *Engines) openWatch(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := e.openPost(cfg); err != nil {
+	if err := errors.Join(e.openPost(cfg), e.openRota(ctx)); err != nil {
+		return err
+	}
+	limits, err := cfg.Alarms.offLimits()
+	if err != nil {
 		return err
 	}
 	e.Desk = alarm.NewDesk(alarm.Config{
-		Book: e.db.Alarms(), Chains: chains, OnCall: e.Census, Pager: e.Post, Now: time.Now, Log: e.logger,
+		Book: e.db.Alarms(), Chains: chains, OnCall: e.Rota, Pager: e.Post, Now: time.Now, Log: e.logger,
+		Offs: e.db.Offs(), OffLimits: limits, Receipts: e.Post, Gap: e.gap, BedOf: e.Census.BedOf,
 		UnitOf: func(_ context.Context, s vigil.Subject) string { return e.Census.UnitOf(s) }, Judged: e.judged,
 		Audit: func(ctx context.Context, ev alarm.AuditEvent) {
 			if err := e.Audit.Later(ctx, audit.Entry{Action: "alarm." + ev.What, What: ev.Alarm, Outcome: "ok"}); err != nil {
@@ -285,6 +297,7 @@ func (e *Engines) start(ctx context.Context) error {
 	err = e.Rules.CatchUp(func(fn func(*vigil.Report) error) error {
 		return e.Telemetry.Recent(ctx, since, func(r *vigil.Report) error {
 			e.Devices.Heard(r)
+			e.Sightings.Observe([]*vigil.Report{r})
 			return fn(r)
 		})
 	})
@@ -307,6 +320,7 @@ func (e *Engines) start(ctx context.Context) error {
 			e.Devices.Heard(r)
 		}
 	})
+	e.Telemetry.Consume("whereabouts", e.Sightings.Observe)
 	e.Telemetry.Consume("rules", e.Rules.Observe)
 	e.Telemetry.Consume("signal", e.Signals.Observe)
 	e.Telemetry.Consume("trend", e.Trends.Observe)
@@ -334,6 +348,8 @@ func (e *Engines) parts() []part {
 		{"trend", func(ctx context.Context) error { return e.Trends.Run(access.AsSystem(ctx, "trend")) }},
 		{"review", e.reviewAgain},
 		{"desk", e.Desk.Run},
+		{"gaps", e.watchGaps},
+		{"alarm_manager", e.ways.run},
 		{"post", e.Post.Run},
 		{"schedule", e.Schedule.Run},
 		{"models", e.Models.Run},
@@ -365,6 +381,9 @@ func (e *Engines) close() error {
 	}
 	e.stopped = true
 	var errs []error
+	if e.ways.acm != nil {
+		errs = append(errs, e.ways.acm.Close())
+	}
 	if e.Telemetry != nil {
 		errs = append(errs, e.Telemetry.Close())
 	}

@@ -6,15 +6,11 @@ import (
 	"time"
 
 	"github.com/vigil-health/vigil"
-	"github.com/vigil-health/vigil/internal/driver/smtp"
-	"github.com/vigil-health/vigil/internal/driver/webhook"
 	"github.com/vigil-health/vigil/internal/engine/access"
-	"github.com/vigil-health/vigil/internal/engine/alarm"
 	"github.com/vigil-health/vigil/internal/engine/appraise"
 	"github.com/vigil-health/vigil/internal/engine/census"
 	"github.com/vigil-health/vigil/internal/engine/gate"
 	"github.com/vigil-health/vigil/internal/engine/ingest"
-	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/rule"
@@ -111,56 +107,6 @@ type communications struct{ store *record.Store }
 func (c communications) Create(ctx context.Context, r fhir.Resource) error {
 	_, err := c.store.Create(access.AsSystem(ctx, "consult"), r)
 	return err
-}
-
-// routes are the ways to a recipient: the live screen first, then what the site configured for the person, his role or all.
-type routes struct{ cfg Config }
-
-// Routes implements notify.Book.
-func (r routes) Routes(_ context.Context, to alarm.Recipient) ([]notify.Route, error) {
-	out := []notify.Route{{Channel: notify.AppChannel, To: to.ID}}
-	for channel, book := range map[string]map[string]string{"webhook": r.cfg.Webhook.To, "email": r.cfg.SMTP.To} {
-		for _, key := range []string{to.ID, to.Role, "*"} {
-			if addr := book[key]; addr != "" {
-				out = append(out, notify.Route{Channel: channel, To: addr})
-				break
-			}
-		}
-	}
-	return out, nil
-}
-
-// openPost builds the channels that the site configured.
-func (e *Engines) openPost(cfg Config) error {
-	e.App = notify.NewApp()
-	channels := map[string]notify.Channel{notify.AppChannel: e.App}
-	if len(cfg.Webhook.To) > 0 {
-		hook, err := webhook.New(webhook.Config{Secret: []byte(cfg.Webhook.Secret), Now: time.Now})
-		if err != nil {
-			return err
-		}
-		channels["webhook"] = hook
-	}
-	if cfg.SMTP.Host != "" || len(cfg.SMTP.To) > 0 {
-		s := cfg.SMTP
-		mail, err := smtp.New(smtp.Config{Host: s.Host, Port: s.Port, From: s.From, Login: s.Login, Password: s.Password, Plain: s.Plain, Link: s.Link})
-		if err != nil {
-			return err
-		}
-		channels["email"], e.mail = mail, mail
-	}
-	e.Post = notify.NewPost(notify.Config{
-		Outbox: e.db.Outbox(), Channels: channels, Book: routes{cfg}, Now: time.Now, Log: e.logger,
-		UnitName: func(_ context.Context, unit string) string {
-			u, _ := e.Census.Unit(unit)
-			return u.Name
-		},
-		Wanted: func(ctx context.Context, m notify.Message) bool {
-			al, err := e.Desk.Get(access.AsSystem(ctx, "post"), m.Alarm)
-			return err != nil || al.Open() && al.AckedBy == ""
-		},
-	})
-	return nil
 }
 
 // intake is where protocols bring devices and their messages.

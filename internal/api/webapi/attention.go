@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/access"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
+	"github.com/vigil-health/vigil/internal/engine/notify"
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/fhir"
 )
@@ -134,11 +135,37 @@ func (a *API) alarms(c *call) (any, error) {
 }
 
 func (a *API) alarm(c *call) (any, error) {
-	al, err := a.cfg.Desk.Get(c.ctx, c.r.PathValue("id"))
+	id, err := a.alarmID(c)
+	if err != nil {
+		return nil, err
+	}
+	al, err := a.cfg.Desk.Get(c.ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	return a.viewAlarm(c.who, al), nil
+}
+
+// alarmID is the id that the path names. Links that leave the house name an alarm in a way that says nothing.
+func (a *API) alarmID(c *call) (string, error) {
+	id := c.r.PathValue("id")
+	if !notify.IsShort(id) {
+		return id, nil
+	}
+	open, err := a.cfg.Desk.Open(c.ctx, alarm.Filter{})
+	if err != nil {
+		return "", err
+	}
+	past, err := a.cfg.Desk.List(c.ctx, alarm.Query{From: a.cfg.Now().Add(-7 * 24 * time.Hour), Limit: 5000})
+	if err != nil {
+		return "", err
+	}
+	for _, al := range append(open, past...) {
+		if notify.Short(al.ID) == id {
+			return al.ID, nil
+		}
+	}
+	return "", vigil.Errorf(vigil.NotFound, "webapi.alarm", "no alarm of the last week has this link")
 }
 
 func (a *API) act(c *call) (any, error) {
@@ -147,11 +174,17 @@ func (a *API) act(c *call) (any, error) {
 		Text   string      `json:"text"`
 		Until  time.Time   `json:"until"`
 		Truth  vigil.Truth `json:"truth"`
+
+		Command string `json:"command"`
 	}
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	al, err := a.cfg.Desk.Do(c.ctx, c.r.PathValue("id"), alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Truth: in.Truth})
+	id, err := a.alarmID(c)
+	if err != nil {
+		return nil, err
+	}
+	al, err := a.cfg.Desk.Do(c.ctx, id, alarm.Action{Kind: c.r.PathValue("action"), Reason: in.Reason, Text: in.Text, Until: in.Until, Truth: in.Truth, Command: in.Command})
 	if err != nil {
 		return nil, err
 	}

@@ -221,6 +221,7 @@ func (h *hub) beds(ctx context.Context) {
 func (h *hub) ticks(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
+	var off uint64
 	for {
 		select {
 		case <-t.C:
@@ -234,6 +235,7 @@ func (h *hub) ticks(ctx context.Context) {
 				c.send(map[string]any{"op": "tick", "now_ms": now, "delay_ms": h.delay(), "acknowledging": ack})
 				c.second()
 			})
+			off = h.tellOffs(off)
 		case <-ctx.Done():
 			return
 		}

@@ -54,7 +54,6 @@ func (a *API) routes() []route {
 		{"GET /api/attention", staff, a.attention},
 		{"GET /api/alarms", staff, a.alarms},
 		{"GET /api/alarms/{id}", staff, a.alarm},
-		{"POST /api/alarms/{id}/{action}", staff, a.act},
 		{"POST /api/calls", everyone, a.postCall},
 
 		{"POST /api/consults", clinical, a.openConsult},
@@ -88,7 +87,7 @@ func (a *API) routes() []route {
 
 		{"GET /api/status", staff, a.status},
 	}
-	all = slices.Concat(all, a.ruleRoutes(staff), a.modelRoutes(staff, clinical), a.reportRoutes(staff, clinical))
+	all = slices.Concat(all, a.deskRoutes(staff, clinical), a.ruleRoutes(staff), a.modelRoutes(staff, clinical), a.reportRoutes(staff, clinical))
 	all = append(all, a.systemRoutes(staff, admin)...)
 	return append(all, a.keepRoutes(admin)...)
 }
@@ -116,5 +115,36 @@ func (a *API) keepRoutes(admin []access.Role) []route {
 		{"GET /api/telemetry/holds", admin, a.holds},
 		{"PUT /api/telemetry/holds/{type}/{id}", admin, a.setHold},
 		{"DELETE /api/telemetry/holds/{type}/{id}", admin, a.liftHold},
+	}
+}
+
+// deskRoutes are what staff plan and decide about alarms beside each single one.
+func (a *API) deskRoutes(staff, clinical []access.Role) []route {
+	return []route{
+		{"POST /api/alarms/{id}/{action}", staff, a.act},
+		{"GET /api/alarms/{id}/pages", staff, a.pages},
+		{"POST /api/alarms/acknowledge", staff, a.acknowledgeAll},
+		{"GET /api/alarms-off", staff, a.offs},
+		{"GET /api/alarms-off/history", staff, a.pastOffs},
+		{"POST /api/alarms-off", staff, a.turnOff},
+		{"DELETE /api/alarms-off/{id}", staff, a.turnOn},
+
+		{"GET /api/notify/settings", staff, a.notifySettings},
+		{"PUT /api/notify/settings", staff, a.setNotifySettings},
+		{"POST /api/notify/test", staff, a.testChannel},
+		{"GET /api/notify/test", staff, a.testReceipts},
+		{"GET /api/notify/people", []access.Role{access.Admin}, a.notifyPeople},
+		{"GET /api/notify/dead", staff, a.deadLetters},
+		{"POST /api/notify/retry", staff, a.retryLetter},
+		{"POST /api/notify/receipt", staff, a.pushReceipt},
+
+		{"GET /api/rota", staff, a.rota},
+		{"POST /api/rota/shifts", clinical, a.setShift},
+		{"PUT /api/rota/shifts/{id}", clinical, a.setShift},
+		{"POST /api/rota/substitutes", clinical, a.setSubstitute},
+		{"DELETE /api/rota/{id}", clinical, a.dropDuty},
+		{"GET /api/rota/handovers", staff, a.handovers},
+		{"POST /api/rota/handovers", clinical, a.offerHandover},
+		{"POST /api/rota/handovers/{id}/{answer}", clinical, a.answerHandover},
 	}
 }

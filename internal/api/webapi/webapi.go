@@ -32,6 +32,7 @@ import (
 	"github.com/vigil-health/vigil/internal/engine/record"
 	"github.com/vigil-health/vigil/internal/engine/registry"
 	"github.com/vigil-health/vigil/internal/engine/report"
+	"github.com/vigil-health/vigil/internal/engine/rota"
 	"github.com/vigil-health/vigil/internal/engine/rule"
 	"github.com/vigil-health/vigil/internal/engine/telemetry"
 )
@@ -55,6 +56,11 @@ type Config struct {
 	Peers      Peers      // nil where there are none
 	Quarantine ingest.Quarantine
 	Profiles   map[string]*catalog.Profile
+	Post       *notify.Post
+	Directory  *notify.Directory
+	PushKey    string                // with which browsers subscribe to pages, base64url
+	CheckPush  func(to string) error // Invalid when a browser's subscription cannot be used
+	Rota       *rota.Rota
 	App        *notify.App                                                             // pages to open screens
 	Receipt    func(ctx context.Context, id, channel string, state notify.State) error // what became of a page
 	ICE        func(user string, host string) []ICEServer                              // relays offered to a browser that reached us under host

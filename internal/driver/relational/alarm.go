@@ -54,7 +54,11 @@ func (b *Alarms) Put(ctx context.Context, c alarm.Change) error {
 				return err
 			}
 		}
-		return nil
+		if c.Sent == "" {
+			return nil
+		}
+		_, err = tx.Exec(`UPDATE alarm_page SET sent = ? WHERE id = ?`, c.SentAt.UnixNano(), c.Sent)
+		return err
 	})
 }
 

@@ -190,5 +190,6 @@ func onTime(trace []string) []string {
 			out[i] = head + " at " + d.Truncate(4*time.Second).String()
 		}
 	}
+	slices.Sort(out) // rounded, two may have changed places
 	return out
 }

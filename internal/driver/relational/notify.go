@@ -99,3 +99,46 @@ func documents[T any](rows *Rows) ([]T, error) {
 	}
 	return out, rows.Err()
 }
+
+// NotifySettings keeps how people want to be reached; it is the notify.SettingsBook in the database.
+type NotifySettings struct{ db *DB }
+
+// NotifySettings returns the book of settings.
+func (db *DB) NotifySettings() *NotifySettings { return &NotifySettings{db} }
+
+var _ notify.SettingsBook = (*NotifySettings)(nil)
+
+// Settings implements notify.SettingsBook.
+func (n *NotifySettings) Settings(ctx context.Context, key string) (notify.Settings, error) {
+	s := notify.Settings{Key: key, Order: []string{}, Devices: []notify.Device{}, Quiet: []notify.Quiet{}}
+	var body []byte
+	err := n.db.Read().QueryRowContext(ctx, `SELECT body FROM notify_settings WHERE key = ?`, key).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(body, &s)
+}
+
+// PutSettings implements notify.SettingsBook.
+func (n *NotifySettings) PutSettings(ctx context.Context, s notify.Settings) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return n.db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(`INSERT INTO notify_settings (key, body) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET body = excluded.body`, s.Key, body)
+		return err
+	})
+}
+
+// AllSettings implements notify.SettingsBook.
+func (n *NotifySettings) AllSettings(ctx context.Context) ([]notify.Settings, error) {
+	rows, err := n.db.Read().QueryContext(ctx, `SELECT body FROM notify_settings ORDER BY key`)
+	if err != nil {
+		return nil, err
+	}
+	return documents[notify.Settings](rows)
+}

@@ -3,6 +3,7 @@ package alarm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 const (
 	audioPause    = 2 * time.Minute
 	audioPauseMax = 30 * time.Minute // longer than two minutes needs a reason
+	bulkMax       = 500              // alarms acknowledged at once
 )
 
 // Action is what a person does to an alarm.
@@ -37,6 +39,8 @@ type Action struct {
 	Until  time.Time   // pause: end of the pause
 	To     *Recipient  // pass: to whom; nil hands over to the chain's next step
 	Truth  vigil.Truth // judge: what it turned out to be
+	// Command names what is asked for once: an action whose command the alarm has seen is answered and not taken again.
+	Command string
 }
 
 // Do takes an action for the principal of ctx and returns the alarm afterwards, once that is on disk. It returns
@@ -62,8 +66,21 @@ func (d *Desk) do(ctx context.Context, id string, act Action) (vigil.Alarm, erro
 		if err := mayAct(ctx, *a); err != nil {
 			return nil, err
 		}
-		return fn(ctx, a, act)
+		if act.done(*a) {
+			return nil, errUnchanged
+		}
+		before := len(a.History)
+		pages, err := fn(ctx, a, act)
+		if err == nil && len(a.History) > before {
+			a.History[before].Cmd = act.Command // note has cut the history off from the one in use
+		}
+		return pages, err
 	})
+}
+
+// done reports whether the alarm has seen the command.
+func (act Action) done(a vigil.Alarm) bool {
+	return act.Command != "" && slices.ContainsFunc(a.History, func(s vigil.AlarmStep) bool { return s.Cmd == act.Command })
 }
 
 type actFunc func(ctx context.Context, a *vigil.Alarm, act Action) ([]Page, error)
@@ -85,6 +102,9 @@ func (d *Desk) doClosed(ctx context.Context, id string, act Action) (vigil.Alarm
 	}
 	if err := mayAct(ctx, a); err != nil {
 		return vigil.Alarm{}, err
+	}
+	if act.done(a) {
+		return a, nil
 	}
 	fn := d.actions()[act.Kind]
 	if act.Kind != Note && act.Kind != Act && act.Kind != Judge {
@@ -111,12 +131,75 @@ func (d *Desk) doAcknowledge(ctx context.Context, a *vigil.Alarm, act Action) ([
 	}
 	p, _ := access.From(ctx)
 	a.State, a.AckedBy, a.AckedInitials, a.AckedAt = vigil.AlarmAcknowledged, p.Name, p.Initials, d.cfg.Now()
-	a.Next, a.AudioPausedTil = nil, time.Time{}
+	a.AudioPausedTil = time.Time{}
+	rest(a)
 	d.note(a, "acknowledged", p.Name, act.said())
 	if !a.Active() {
 		d.resolve(ctx, a, "")
 	}
-	return nil, nil
+	return d.standDown(*a, p), nil
+}
+
+// standDown tells everybody else who was asked that p has taken it.
+func (d *Desk) standDown(a vigil.Alarm, p access.Principal) []Page {
+	var out []Page
+	told := map[string]bool{p.ID: true, p.Person: true}
+	for _, who := range a.Asked {
+		if !told[who.ID] {
+			told[who.ID] = true
+			out = append(out, d.newPage(a, StandDown, Recipient{ID: who.ID, Name: who.Name, Role: who.Role}))
+		}
+	}
+	return out
+}
+
+// AcknowledgeAll acknowledges several alarms of low priority at once and returns them. It returns Invalid, and touches
+// none, when one of them is more urgent: those are looked at one by one. What somebody has acknowledged is left as it is.
+func (d *Desk) AcknowledgeAll(ctx context.Context, ids []string, command string) ([]vigil.Alarm, error) {
+	if len(ids) == 0 || len(ids) > bulkMax {
+		return nil, vigil.Errorf(vigil.Invalid, "alarm.acknowledge_all", "name 1 to %d alarms", bulkMax)
+	}
+	for _, id := range ids {
+		a, err := d.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if a.Kind != vigil.KindAlarm && a.Kind != vigil.KindNotice || a.Priority > vigil.PriorityLow {
+			return nil, vigil.Errorf(vigil.Invalid, "alarm.acknowledge_all", "only alarms of low priority are acknowledged together; %q (%s) is acknowledged by itself", a.Title, a.Priority)
+		}
+	}
+	out := make([]vigil.Alarm, 0, len(ids))
+	for _, id := range ids {
+		a, err := d.acknowledgeLow(ctx, id, command)
+		if vigil.KindOf(err) == vigil.Conflict { // acknowledged, over, or more urgent since
+			if a, err = d.Get(ctx, id); err != nil {
+				return out, err
+			}
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// acknowledgeLow is Conflict for an alarm that became more urgent after it was looked at.
+func (d *Desk) acknowledgeLow(ctx context.Context, id, command string) (vigil.Alarm, error) {
+	e := d.find(id)
+	if e == nil {
+		return vigil.Alarm{}, vigil.Errorf(vigil.Conflict, "alarm.acknowledge_all", "the alarm is resolved")
+	}
+	act := Action{Kind: Acknowledge, Command: command}
+	return d.change(ctx, e, func(a *vigil.Alarm) ([]Page, error) {
+		if err := mayAct(ctx, *a); err != nil {
+			return nil, err
+		}
+		if a.Priority > vigil.PriorityLow {
+			return nil, vigil.Errorf(vigil.Conflict, "alarm.acknowledge_all", "the alarm is more urgent now")
+		}
+		return d.doAcknowledge(ctx, a, act)
+	})
 }
 
 func (d *Desk) doPause(ctx context.Context, a *vigil.Alarm, act Action) ([]Page, error) {
@@ -145,8 +228,8 @@ func (d *Desk) doEscalate(ctx context.Context, a *vigil.Alarm, act Action) ([]Pa
 	}
 	d.note(a, "escalated", whoOf(ctx), act.said())
 	pages, err := d.pageStep(ctx, a, d.cfg.Now())
-	if acknowledged(*a) {
-		a.Next = nil // somebody has it already; the second is asked once
+	if acknowledged(*a) || a.Off != nil {
+		rest(a) // somebody has it already; the second is asked once
 	}
 	return pages, err
 }
@@ -158,11 +241,15 @@ func (d *Desk) doPass(ctx context.Context, a *vigil.Alarm, act Action) ([]Page, 
 			return nil, vigil.Errorf(vigil.Conflict, "alarm.pass", "the chain has no further step; name a person")
 		}
 		d.note(a, "passed_on", whoOf(ctx), act.said())
-		return d.pageStep(ctx, a, d.cfg.Now())
+		pages, err := d.pageStep(ctx, a, d.cfg.Now())
+		if a.Off != nil {
+			rest(a)
+		}
+		return pages, err
 	}
 	d.note(a, "passed_on", whoOf(ctx), strings.TrimSpace("to "+act.To.Name+" "+act.said()))
 	page := d.newPage(*a, 0, *act.To)
-	d.note(a, "paged", act.To.Name, "")
+	d.ask(a, page, "")
 	return []Page{page}, nil
 }
 

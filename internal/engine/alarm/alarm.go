@@ -26,15 +26,21 @@ type Recipient struct {
 type Page struct {
 	ID    string    `json:"id"`
 	Alarm string    `json:"alarm"`
-	Step  int       `json:"step"` // of the chain, from 1; 0 when passed on by hand
+	Step  int       `json:"step"` // of the chain, from 1; 0 when passed on by hand; StandDown when somebody else took it
 	To    Recipient `json:"to"`
 	At    time.Time `json:"at"`
 }
+
+// StandDown is the step of a page that tells one who was asked that somebody else has taken the alarm.
+const StandDown = -1
 
 // Change is one transition: the alarm as it is afterwards and the pages that follow from it.
 type Change struct {
 	Alarm vigil.Alarm
 	Pages []Page
+	// Sent is the ID of a page that the pager has since SentAt, "" for none.
+	Sent   string
+	SentAt time.Time
 }
 
 // Query asks the Book for alarms. Zero fields do not restrict.
@@ -48,7 +54,8 @@ type Query struct {
 
 // Book keeps alarms and the outbox of pages. Calls may be concurrent. Alarms handed over are not kept or changed.
 type Book interface {
-	// Put writes the alarm, new or not, and adds its pages in one transaction; it returns once they are on disk.
+	// Put writes the alarm, new or not, adds its pages and notes the one that was sent, in one transaction; it returns once
+	// they are on disk.
 	// A page whose ID is known is left as it is. It returns Unavailable when nothing was stored.
 	Put(ctx context.Context, c Change) error
 	// Get returns an alarm with its evidence; NotFound when there is none.
@@ -78,6 +85,20 @@ type OnCall interface {
 // Pager takes over a page: it returns nil once the page is safe with it, and drops a page ID it has seen.
 type Pager interface {
 	Page(ctx context.Context, p Page, a vigil.Alarm) error
+}
+
+// Withdrawer is a Pager that can tell people that they are not needed any more; a pager without it leaves them to their
+// screens.
+type Withdrawer interface {
+	// Withdraw stops what is still under way to the recipient of p about the alarm, and tells him who took it if it had
+	// arrived. It drops a page ID it has seen.
+	Withdraw(ctx context.Context, p Page, a vigil.Alarm) error
+}
+
+// Receipts knows whether a page arrived.
+type Receipts interface {
+	// Reached reports whether the person gave a receipt (delivered, seen or answered) about the alarm since the time.
+	Reached(ctx context.Context, alarm, person string, since time.Time) (bool, error)
 }
 
 // AuditEvent is what the desk reports of every transition: ids only.

@@ -21,6 +21,15 @@ type Config struct {
 	Pager  Pager
 	Now    func() time.Time
 	Log    *slog.Logger
+	Offs   Offs // keeps what is turned off; nil: nothing can be
+	// OffLimits is how long alarms of a priority may be turned off; nil means DefaultOffLimits.
+	OffLimits map[vigil.Priority]time.Duration
+	// Receipts tells who was reached; nil: a step that asks again asks everybody.
+	Receipts Receipts
+	// Gap is told that nobody holds a post of a chain. It must not block. It may be nil.
+	Gap func(p Post)
+	// BedOf names the bed of a subject, "" when it has none. It may be nil.
+	BedOf func(s vigil.Subject) string
 	// UnitOf names the care unit that watches a subject, for alarms raised without one. It may be nil.
 	UnitOf func(ctx context.Context, s vigil.Subject) string
 	// Audit is told every transition after it is on disk. It may be nil.
@@ -43,6 +52,7 @@ type Desk struct {
 	cfg    Config
 	chains map[string]catalog.Chain
 	hub    hub
+	offs   offs
 
 	mu   sync.RWMutex
 	open map[string]*entry   // by alarm id
@@ -78,6 +88,9 @@ func NewDesk(cfg Config) *Desk {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.OffLimits == nil {
+		cfg.OffLimits = DefaultOffLimits()
+	}
 	d := &Desk{
 		cfg: cfg, chains: map[string]catalog.Chain{}, hub: hub{subs: map[*Subscription]struct{}{}},
 		open: map[string]*entry{}, same: map[episode]*entry{}, due: map[string]struct{}{}, wake: make(chan struct{}, 1),
@@ -99,6 +112,9 @@ func (d *Desk) Restore(ctx context.Context) error {
 		return fmt.Errorf("read unsent pages: %w", err)
 	}
 	now := d.cfg.Now()
+	if err := d.restoreOffs(ctx, now); err != nil {
+		return fmt.Errorf("read what is turned off: %w", err)
+	}
 	d.mu.Lock()
 	for _, a := range alarms {
 		d.rebase(&a, now)
@@ -119,6 +135,11 @@ func (d *Desk) rebase(a *vigil.Alarm, now time.Time) {
 		next.At = now.Add(min(next.At.Round(0).Sub(now), longestWait(d.chains[a.Chain])))
 		a.Next = &next
 	}
+	if a.Again != nil {
+		again := *a.Again
+		again.At = now.Add(min(again.At.Round(0).Sub(now), longestWait(d.chains[a.Chain])))
+		a.Again = &again
+	}
 	if !a.AudioPausedTil.IsZero() {
 		a.AudioPausedTil = now.Add(min(a.AudioPausedTil.Round(0).Sub(now), audioPauseMax))
 	}
@@ -128,7 +149,7 @@ func (d *Desk) rebase(a *vigil.Alarm, now time.Time) {
 func longestWait(c catalog.Chain) time.Duration {
 	longest, before := max(lookAgain, c.Repeat), time.Duration(0)
 	for _, s := range c.Steps {
-		longest, before = max(longest, s.After-before), s.After
+		longest, before = max(longest, s.After-before, s.Again), s.After
 	}
 	return longest
 }
@@ -162,6 +183,7 @@ func (d *Desk) Raise(ctx context.Context, a vigil.Alarm) (vigil.Alarm, error) {
 		}
 		out, err := d.changeLocked(ctx, e, func(x *vigil.Alarm) ([]Page, error) {
 			d.comeBack(x, a)
+			d.hush(x)
 			return d.advance(ctx, x, d.cfg.Now())
 		})
 		e.mu.Unlock()
@@ -195,10 +217,10 @@ func (d *Desk) raiseNew(ctx context.Context, e *entry, a vigil.Alarm) (vigil.Ala
 		d.forget(e)
 		return vigil.Alarm{}, err
 	}
+	now := d.cfg.Now()
 	out, err := d.changeLocked(ctx, e, func(x *vigil.Alarm) ([]Page, error) {
-		now := d.cfg.Now()
 		x.State, x.Raised, x.Step, x.Next = vigil.AlarmRaised, now, 0, nil
-		x.History = nil
+		x.History, x.Asked, x.Again, x.Off = nil, nil, nil, nil
 		if x.Onset.IsZero() {
 			x.Onset = now
 		}
@@ -209,18 +231,32 @@ func (d *Desk) raiseNew(ctx context.Context, e *entry, a vigil.Alarm) (vigil.Ala
 		if x.Demoted != nil {
 			d.note(x, "demoted", "", "was "+x.Demoted.From.String()+": "+x.Demoted.Reason)
 		}
-		chain := d.chains[x.Chain]
-		x.Steps = len(chain.Steps)
-		if x.Steps > 0 {
-			x.Next = &vigil.Due{At: now.Add(chain.Steps[0].After), Text: chain.Steps[0].Title}
-		}
+		x.Delays = &vigil.AlarmDelays{Condition: max(now.Sub(x.Onset), 0)}
+		d.begin(x, now)
+		d.hush(x)
 		return d.advance(ctx, x, now)
 	})
 	if err != nil {
 		d.forget(e)
+		return out, err
 	}
-	return out, err
+	delays := *out.Delays // it is on screens now; kept with the next transition
+	delays.Signal = d.cfg.Now().Sub(now)
+	e.a.Delays, out.Delays = &delays, &delays
+	return out, nil
 }
+
+// begin puts the alarm before the first step of its chain.
+func (d *Desk) begin(a *vigil.Alarm, now time.Time) {
+	chain := d.chains[a.Chain]
+	a.Step, a.Steps, a.Next, a.Again = 0, len(chain.Steps), nil, nil
+	if a.Steps > 0 {
+		a.Next = &vigil.Due{At: now.Add(chain.Steps[0].After), Text: chain.Steps[0].Title}
+	}
+}
+
+// rest takes every deadline off the alarm but that of the audio pause.
+func rest(a *vigil.Alarm) { a.Next, a.Again = nil, nil }
 
 // comeBack revives an alarm whose condition ended before anybody acknowledged it.
 func (d *Desk) comeBack(x *vigil.Alarm, a vigil.Alarm) {
@@ -268,7 +304,8 @@ func (d *Desk) End(ctx context.Context, id string, at time.Time) error {
 		if !a.Active() {
 			return nil, errUnchanged
 		}
-		a.Ended, a.Next = at, nil
+		a.Ended = at
+		rest(a)
 		d.note(a, "ended", "", "")
 		if !a.Latched || acknowledged(*a) {
 			d.resolve(ctx, a, "")
@@ -280,7 +317,8 @@ func (d *Desk) End(ctx context.Context, id string, at time.Time) error {
 
 func (d *Desk) resolve(ctx context.Context, a *vigil.Alarm, text string) {
 	now := d.cfg.Now()
-	a.State, a.Resolved, a.Next, a.AudioPausedTil = vigil.AlarmResolved, now, nil, time.Time{}
+	a.State, a.Resolved, a.AudioPausedTil, a.Off = vigil.AlarmResolved, now, time.Time{}, nil
+	rest(a)
 	if a.Ended.IsZero() {
 		a.Ended = now
 	}
@@ -306,6 +344,11 @@ func (d *Desk) change(ctx context.Context, e *entry, fn func(a *vigil.Alarm) ([]
 
 // changeLocked runs one transition: on a copy, to disk, then to memory, screens, pager and audit, in this order.
 func (d *Desk) changeLocked(ctx context.Context, e *entry, fn func(a *vigil.Alarm) ([]Page, error)) (vigil.Alarm, error) {
+	return d.commit(ctx, e, Change{}, fn)
+}
+
+// commit is changeLocked with what the change says beside the alarm and its pages.
+func (d *Desk) commit(ctx context.Context, e *entry, c Change, fn func(a *vigil.Alarm) ([]Page, error)) (vigil.Alarm, error) {
 	a := e.a
 	before := len(a.History)
 	pages, err := fn(&a)
@@ -317,7 +360,8 @@ func (d *Desk) changeLocked(ctx context.Context, e *entry, fn func(a *vigil.Alar
 	}
 	a.Updated = d.cfg.Now()
 	// A transition that has begun is finished even when its caller goes away.
-	if err := d.cfg.Book.Put(context.WithoutCancel(ctx), Change{Alarm: a, Pages: pages}); err != nil {
+	c.Alarm, c.Pages = a, pages
+	if err := d.cfg.Book.Put(context.WithoutCancel(ctx), c); err != nil {
 		return e.a, err
 	}
 	e.a, e.gone = a, !a.Open()
@@ -361,7 +405,7 @@ func (d *Desk) dropLocked(e *entry) {
 }
 
 func (d *Desk) noteDue(a vigil.Alarm) {
-	if a.Next == nil && a.AudioPausedTil.IsZero() {
+	if a.Next == nil && a.Again == nil && a.AudioPausedTil.IsZero() {
 		delete(d.due, a.ID)
 		return
 	}

@@ -45,6 +45,9 @@ func (m *memory) Put(_ context.Context, c alarm.Change) error {
 			m.pages[p.ID] = p
 		}
 	}
+	if c.Sent != "" {
+		m.sent[c.Sent] = true
+	}
 	return nil
 }
 
@@ -156,8 +159,22 @@ func (p *paged) got() string {
 	return strings.Join(p.list, " ")
 }
 
+// heard are those who gave a receipt; nil is everybody.
+type heard struct {
+	mu  sync.Mutex
+	who map[string]bool
+}
+
+func (r *heard) Reached(_ context.Context, _, person string, _ time.Time) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.who == nil || r.who[person], nil
+}
+
 type house struct {
 	desk *alarm.Desk
+	offs *offs
+	hear *heard
 	book *memory
 	page *paged
 }
@@ -168,8 +185,14 @@ func start(t *testing.T, book *memory) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{book: book, page: &paged{from: time.Now(), ids: map[string]int{}}}
-	h.desk = alarm.NewDesk(alarm.Config{Book: book, Chains: chains, OnCall: ward(), Pager: h.page, Now: time.Now})
+	return startWith(t, book, newOffs(), chains)
+}
+
+func startWith(t *testing.T, book *memory, kept *offs, chains []catalog.Chain) *house {
+	t.Helper()
+	h := &house{book: book, offs: kept, hear: &heard{}, page: &paged{from: time.Now(), ids: map[string]int{}}}
+	h.desk = alarm.NewDesk(alarm.Config{Book: book, Offs: kept, Receipts: h.hear, Chains: chains, OnCall: ward(), Pager: h.page, Now: time.Now,
+		BedOf: func(s vigil.Subject) string { return "bed-" + s.ID() }})
 	if err := h.desk.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +260,7 @@ func TestEscalationUntilSomebodyAcknowledges(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := h.page.got(); got != "dr-lee@0s dr-kim@2m0s" {
+		if got := h.page.got(); got != "dr-lee@0s dr-kim@2m0s not-dr-lee@2m1s by dr-kim" {
 			t.Errorf("paged after the acknowledgement: %s", got)
 		}
 		if err := h.desk.End(t.Context(), a.ID, time.Now()); err != nil {

@@ -20,6 +20,7 @@ func (d *Desk) Promote(ctx context.Context, id, reason string) error {
 			return nil, errUnchanged
 		}
 		d.promote(a, a.Demoted.From, reason)
+		d.hush(a)
 		return d.advance(ctx, a, d.cfg.Now())
 	})
 	return err
@@ -33,9 +34,5 @@ func (d *Desk) promote(a *vigil.Alarm, to vigil.Priority, reason string) {
 	a.Priority, a.Demoted = to, nil
 	d.note(a, "promoted", "", to.String()+" again: "+reason)
 	a.State, a.AckedBy, a.AckedInitials, a.AckedAt, a.AudioPausedTil = vigil.AlarmRaised, "", "", time.Time{}, time.Time{}
-	chain := d.chains[a.Chain]
-	a.Step, a.Steps, a.Next = 0, len(chain.Steps), nil
-	if a.Steps > 0 {
-		a.Next = &vigil.Due{At: d.cfg.Now().Add(chain.Steps[0].After), Text: chain.Steps[0].Title}
-	}
+	d.begin(a, d.cfg.Now())
 }

@@ -3,10 +3,12 @@ package alarm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/vigil-health/vigil"
+	"github.com/vigil-health/vigil/catalog"
 	"github.com/vigil-health/vigil/internal/engine/access"
 )
 
@@ -14,6 +16,7 @@ const (
 	tickEvery  = time.Second // also how soon a clock that jumped is noticed
 	lookAgain  = time.Minute // after a chain that found nobody
 	senders    = 64          // pages handed over at once, so that they share commits
+	againMax   = 5           // times that a step asks the same people once more
 	resendMin  = time.Second
 	resendMax  = time.Minute
 	systemRoom = "alarm"
@@ -59,6 +62,7 @@ func (d *Desk) Run(ctx context.Context) error {
 func (d *Desk) Tick(ctx context.Context) (next time.Time) {
 	ctx = access.AsSystem(ctx, systemRoom)
 	now := d.cfg.Now()
+	next = d.tickOffs(ctx, now)
 	for _, e := range d.dueEntries() {
 		e.mu.Lock()
 		a := e.a
@@ -76,6 +80,9 @@ func (d *Desk) Tick(ctx context.Context) (next time.Time) {
 		if a.Next != nil {
 			next = earlier(next, a.Next.At)
 		}
+		if a.Again != nil {
+			next = earlier(next, a.Again.At)
+		}
 		if !a.AudioPausedTil.IsZero() {
 			next = earlier(next, a.AudioPausedTil)
 		}
@@ -84,7 +91,7 @@ func (d *Desk) Tick(ctx context.Context) (next time.Time) {
 }
 
 func overdue(a vigil.Alarm, now time.Time) bool {
-	return a.Next != nil && !a.Next.At.After(now) || !a.AudioPausedTil.IsZero() && !a.AudioPausedTil.After(now)
+	return a.Next != nil && !a.Next.At.After(now) || a.Again != nil && !a.Again.At.After(now) || !a.AudioPausedTil.IsZero() && !a.AudioPausedTil.After(now)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -126,30 +133,87 @@ func (d *Desk) advance(ctx context.Context, a *vigil.Alarm, now time.Time) ([]Pa
 		}
 		pages = append(pages, more...)
 	}
+	if a.Again != nil && !a.Again.At.After(now) {
+		return append(pages, d.pageAgain(ctx, a)...), nil
+	}
 	return pages, nil
+}
+
+// pageAgain pages those of the step once more who gave no receipt.
+func (d *Desk) pageAgain(ctx context.Context, a *vigil.Alarm) []Page {
+	chain := d.chains[a.Chain]
+	left, due := a.Again.Left-1, a.Again.At
+	a.Again = nil
+	if a.Step < 1 || a.Step > len(chain.Steps) {
+		return nil
+	}
+	step := chain.Steps[a.Step-1]
+	var pages []Page
+	seen := map[string]bool{}
+	for _, who := range a.Asked {
+		if who.Step != a.Step || seen[who.ID] {
+			continue
+		}
+		seen[who.ID] = true
+		if d.reached(ctx, *a, who) {
+			continue
+		}
+		page := d.newPage(*a, a.Step, Recipient{ID: who.ID, Name: who.Name, Role: who.Role})
+		d.ask(a, page, step.Title+", again: no receipt")
+		pages = append(pages, page)
+	}
+	if left > 0 && len(pages) > 0 {
+		a.Again = d.again(due, step.Again, left)
+	}
+	return pages
+}
+
+// again counts from when the page was due; times that were slept through are not made up for.
+func (d *Desk) again(due time.Time, wait time.Duration, left int) *vigil.Again {
+	at := due.Add(wait)
+	if now := d.cfg.Now(); !at.After(now) {
+		at = now.Add(wait)
+	}
+	return &vigil.Again{At: at, Left: left}
+}
+
+func (d *Desk) reached(ctx context.Context, a vigil.Alarm, who vigil.Asked) bool {
+	if d.cfg.Receipts == nil {
+		return false
+	}
+	ok, err := d.cfg.Receipts.Reached(ctx, a.ID, who.ID, who.At)
+	if err != nil {
+		d.cfg.Log.Error("receipts not readable, paging again", "alarm", a.ID, "error", err)
+	}
+	return ok
+}
+
+// ask notes that the page goes out.
+func (d *Desk) ask(a *vigil.Alarm, p Page, text string) {
+	a.Asked = append(slices.Clip(a.Asked), vigil.Asked{ID: p.To.ID, Name: p.To.Name, Role: p.To.Role, Step: p.Step, At: p.At})
+	d.note(a, "paged", p.To.Name, text)
 }
 
 // pageStep pages whoever holds the chain's next step, which was due at the given time, and sets the deadline after it.
 // A step that nobody holds is passed over at once.
 func (d *Desk) pageStep(ctx context.Context, a *vigil.Alarm, due time.Time) ([]Page, error) {
 	chain := d.chains[a.Chain]
-	a.Steps = len(chain.Steps)
+	a.Steps, a.Again = len(chain.Steps), nil
 	var pages []Page
 	for a.Step < a.Steps {
 		step := chain.Steps[a.Step]
 		a.Step++
-		to, err := d.cfg.OnCall.Holders(ctx, Post{Role: step.Role, Unit: a.Unit, Subject: a.Subject})
-		if err != nil {
-			d.cfg.Log.Error("on-call order not readable", "alarm", a.ID, "role", step.Role, "error", err)
+		for _, r := range d.holders(ctx, *a, step) {
+			page := d.newPage(*a, a.Step, r)
+			d.ask(a, page, step.Title)
+			pages = append(pages, page)
 		}
-		for _, r := range to {
-			r.Role = step.Role
-			pages = append(pages, d.newPage(*a, a.Step, r))
-			d.note(a, "paged", r.Name, step.Title)
-		}
-		if len(to) > 0 {
+		if len(pages) > 0 {
 			if a.State == vigil.AlarmRaised {
 				a.State = vigil.AlarmPaged
+			}
+			if step.Again > 0 {
+				a.Again = d.again(due, step.Again, againMax)
 			}
 			break
 		}
@@ -171,6 +235,28 @@ func (d *Desk) pageStep(ctx context.Context, a *vigil.Alarm, due time.Time) ([]P
 		a.Next = &vigil.Due{At: next, Text: chain.Steps[a.Steps-1].Title + " again"}
 	}
 	return pages, nil
+}
+
+// holders returns everybody whom the step asks, each once.
+func (d *Desk) holders(ctx context.Context, a vigil.Alarm, step catalog.ChainStep) []Recipient {
+	var out []Recipient
+	for _, role := range step.Posts() {
+		post := Post{Role: role, Unit: a.Unit, Subject: a.Subject}
+		to, err := d.cfg.OnCall.Holders(ctx, post)
+		if err != nil {
+			d.cfg.Log.Error("on-call order not readable", "alarm", a.ID, "role", role, "error", err)
+		}
+		if len(to) == 0 && d.cfg.Gap != nil {
+			d.cfg.Gap(post)
+		}
+		for _, r := range to {
+			r.Role = role
+			if !slices.ContainsFunc(out, func(have Recipient) bool { return have.ID == r.ID }) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
 }
 
 // newPage names a page by the transition it belongs to: taken again after a fault, the transition gives the same ID.
@@ -236,8 +322,37 @@ func (d *Desk) send(ctx context.Context, p Page) error {
 	if err != nil {
 		return err
 	}
+	if p.Step == StandDown {
+		if w, ok := d.cfg.Pager.(Withdrawer); ok {
+			if err := w.Withdraw(ctx, p, a); err != nil {
+				return err
+			}
+		}
+		return d.cfg.Book.Sent(ctx, p.ID, d.cfg.Now())
+	}
 	if err := d.cfg.Pager.Page(ctx, p, a); err != nil {
 		return err
 	}
-	return d.cfg.Book.Sent(ctx, p.ID, d.cfg.Now())
+	return d.handed(ctx, p)
+}
+
+// handed notes that the pager has the page; with the first of an alarm its paging delay is kept.
+func (d *Desk) handed(ctx context.Context, p Page) error {
+	e := d.find(p.Alarm)
+	if e == nil {
+		return d.cfg.Book.Sent(ctx, p.ID, d.cfg.Now())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := d.cfg.Now()
+	if e.gone || e.a.Delays == nil || e.a.Delays.Paging > 0 {
+		return d.cfg.Book.Sent(ctx, p.ID, now)
+	}
+	_, err := d.commit(ctx, e, Change{Sent: p.ID, SentAt: now}, func(a *vigil.Alarm) ([]Page, error) {
+		delays := *a.Delays
+		delays.Paging = max(now.Sub(a.Raised), 1)
+		a.Delays = &delays
+		return nil, nil
+	})
+	return err
 }

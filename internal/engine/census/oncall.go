@@ -2,7 +2,9 @@ package census
 
 import (
 	"context"
+	"strings"
 
+	"github.com/vigil-health/vigil"
 	"github.com/vigil-health/vigil/internal/engine/alarm"
 )
 
@@ -36,6 +38,27 @@ func (c *Census) Holders(_ context.Context, post alarm.Post) ([]alarm.Recipient,
 	default:
 		return recipients(c.StaffOf("", post.Role)), nil
 	}
+}
+
+// Recipient returns a practitioner, by reference or id, as one who can be paged; false when there is none.
+func (c *Census) Recipient(ref string) (alarm.Recipient, bool) {
+	s, ok := c.Staff(strings.TrimPrefix(ref, "Practitioner/"))
+	if !ok {
+		return alarm.Recipient{}, false
+	}
+	return recipients([]Staff{s})[0], true
+}
+
+// BedOf names the bed of a patient, or of the bed itself, "" when there is none.
+func (c *Census) BedOf(s vigil.Subject) string {
+	if !s.IsPatient() {
+		if b, ok := c.Bed(s.ID()); ok {
+			return b.ID
+		}
+		return ""
+	}
+	p, _ := c.Patient(s.ID())
+	return p.Bed
 }
 
 // order returns the staff of the role with first in front.

@@ -21,8 +21,11 @@ const (
 	Sent      State = "sent"
 	Delivered State = "delivered"
 	Seen      State = "seen"
+	Answered  State = "answered"  // by the person, on the channel itself
 	Failed    State = "failed"    // dead letter: nobody was reached
 	Withdrawn State = "withdrawn" // no longer needed before anybody was reached
+	Held      State = "held"      // until the person's quiet hours end
+	Digested  State = "digested"  // told with others after the quiet hours
 )
 
 // Route is one way to a person: a channel and the address there.
@@ -44,20 +47,30 @@ type Message struct {
 	ID       string          `json:"id"` // of the page: receivers drop repeats
 	Alarm    string          `json:"alarm"`
 	To       alarm.Recipient `json:"to"`
+	Kind     string          `json:"kind,omitempty"` // of the alarm; KindStandDown, KindDigest or KindTest
+	Unit     string          `json:"unit,omitempty"` // Location id
 	Priority vigil.Priority  `json:"priority"`
 	Text     string          `json:"text"` // "High alarm, ICU North. Open to see."
 	Link     string          `json:"link"` // path in the user interface
 	Created  time.Time       `json:"created"`
 	State    State           `json:"state"`
 	Routes   []Route         `json:"routes"`
-	Route    int             `json:"route"`      // the one being tried
-	Tries    int             `json:"tries"`      // on this route
-	Began    time.Time       `json:"began"`      // of this route
-	Due      time.Time       `json:"due"`        // next attempt or fallback
-	Receipts []Receipt       `json:"receipts"`   // oldest first
-	Handed   bool            `json:"handed"`     // this route took it and may still confirm
-	Reached  bool            `json:"was_handed"` // some route took it
+	Route    int             `json:"route"`          // the one being tried
+	Tries    int             `json:"tries"`          // on this route
+	Began    time.Time       `json:"began"`          // of this route
+	Due      time.Time       `json:"due"`            // next attempt or fallback
+	Receipts []Receipt       `json:"receipts"`       // oldest first
+	Handed   bool            `json:"handed"`         // this route took it and may still confirm
+	Reached  bool            `json:"was_handed"`     // some route took it
+	Lost     bool            `json:"lost,omitempty"` // every route has failed once, and that was told
 }
+
+// Kinds of message that are no page.
+const (
+	KindStandDown = "stand_down" // somebody else has taken the alarm
+	KindDigest    = "digest"     // what was held back
+	KindTest      = "test"
+)
 
 // Channel sends messages one way. Calls may be concurrent; ctx carries the time limit.
 type Channel interface {
@@ -69,6 +82,12 @@ type Channel interface {
 // Book knows the routes of a recipient, best first. None at all means the live screen only.
 type Book interface {
 	Routes(ctx context.Context, to alarm.Recipient) ([]Route, error)
+}
+
+// Hush decides about quiet hours: Directory.
+type Hush interface {
+	// Held returns until when the message is held back, and false when it goes out now.
+	Held(ctx context.Context, m Message, now time.Time) (until time.Time, held bool)
 }
 
 // Outbox keeps messages. Calls may be concurrent.

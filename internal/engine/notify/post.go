@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +19,8 @@ const (
 	retryLast     = time.Minute
 	giveUpAfter   = 15 * time.Minute // then it is a dead letter
 	sendLimit     = 10 * time.Second
-	senders       = 16
+	senders       = 64
+	perChannel    = 32 // so that one that hangs does not hold up the others
 	tick          = time.Second
 	listLimit     = 500
 )
@@ -34,6 +34,12 @@ type Config struct {
 	Log      *slog.Logger
 	// UnitName names a care unit for the text, "" when it must not be told. It may be nil.
 	UnitName func(ctx context.Context, unit string) string
+	// Hush holds messages back in quiet hours. It may be nil.
+	Hush Hush
+	// Answered is told that a person answered a page on its channel. It may be nil.
+	Answered func(ctx context.Context, m Message)
+	// Lost is told, once a message, that every way to the person has failed. It must not block. It may be nil.
+	Lost func(m Message)
 	// Wanted reports whether a message is still worth sending. It may be nil.
 	Wanted func(ctx context.Context, m Message) bool
 }
@@ -48,8 +54,10 @@ type Post struct {
 	cfg  Config
 	mu   sync.Mutex // never held while taking a letter's lock
 	open map[string]*letter
+	busy map[string]int // attempts under way by channel
 	wake chan struct{}
 	wg   sync.WaitGroup
+	beat health
 }
 
 type letter struct {
@@ -66,28 +74,46 @@ func NewPost(cfg Config) *Post {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Post{cfg: cfg, open: map[string]*letter{}, wake: make(chan struct{}, 1)}
+	return &Post{cfg: cfg, open: map[string]*letter{}, busy: map[string]int{}, wake: make(chan struct{}, 1)}
 }
 
 // Restore reads what was waiting.
 func (p *Post) Restore(ctx context.Context) error {
-	list, err := p.cfg.Outbox.List(ctx, Waiting, "", 0)
+	waiting, err := p.cfg.Outbox.List(ctx, Waiting, "", 0)
 	if err != nil {
 		return err
 	}
+	held, err := p.cfg.Outbox.List(ctx, Held, "", 0)
+	if err != nil {
+		return err
+	}
+	now := p.cfg.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, m := range list {
+	for _, m := range append(waiting, held...) {
+		rebase(&m, now)
 		p.open[m.ID] = &letter{m: m}
 	}
 	return nil
+}
+
+// rebase hangs what is due on the running clock. What lies further ahead than a message ever waits comes from a clock
+// that has gone back since.
+func rebase(m *Message, now time.Time) {
+	longest := max(fallbackAfter, retryLast)
+	if m.State == Held {
+		longest = 24 * time.Hour
+	}
+	m.Due = now.Add(min(m.Due.Round(0).Sub(now), longest))
+	m.Began = now.Add(min(m.Began.Round(0).Sub(now), 0))
+	m.Created = now.Add(min(m.Created.Round(0).Sub(now), 0))
 }
 
 // Page implements alarm.Pager: it returns once the message is on disk, and drops a page it knows.
 func (p *Post) Page(ctx context.Context, page alarm.Page, a vigil.Alarm) error {
 	now := p.cfg.Now()
 	m := Message{
-		ID: page.ID, Alarm: a.ID, To: page.To, Priority: a.Priority, Text: p.text(ctx, a), Link: "/alarms/" + url.PathEscape(a.ID),
+		ID: page.ID, Alarm: a.ID, To: page.To, Kind: string(a.Kind), Unit: a.Unit, Priority: a.Priority, Text: p.text(ctx, a), Link: "/alert/" + Short(a.ID),
 		Created: now, State: Waiting, Began: now, Due: now, Receipts: []Receipt{},
 	}
 	return p.Enqueue(ctx, m)
@@ -105,6 +131,11 @@ func (p *Post) Enqueue(ctx context.Context, m Message) error {
 	m.Routes = slices.DeleteFunc(slices.Clone(m.Routes), func(r Route) bool { return p.cfg.Channels[r.Channel] == nil })
 	if len(m.Routes) == 0 {
 		m.Routes = []Route{{Channel: AppChannel, To: m.To.ID}}
+	}
+	if p.cfg.Hush != nil && m.State == Waiting {
+		if until, held := p.cfg.Hush.Held(ctx, m, p.cfg.Now()); held {
+			m.State, m.Due = Held, until
+		}
 	}
 	fresh, err := p.cfg.Outbox.Add(ctx, m)
 	if err != nil || !fresh {
@@ -169,7 +200,7 @@ func (p *Post) start(ctx context.Context, slots chan struct{}) (next time.Time) 
 	now := p.cfg.Now()
 	for _, l := range p.idle() {
 		l.mu.Lock()
-		due := l.m.Due
+		due, channel := l.m.Due, l.m.channel()
 		l.mu.Unlock()
 		if due.After(now) {
 			if next.IsZero() || due.Before(next) {
@@ -177,16 +208,19 @@ func (p *Post) start(ctx context.Context, slots chan struct{}) (next time.Time) 
 			}
 			continue
 		}
+		if p.crowded(channel) {
+			continue // the end of one of its attempts wakes us
+		}
 		select {
 		case slots <- struct{}{}:
 		default: // all senders are busy; their end wakes us
 			return next
 		}
-		p.setBusy(l, true)
+		p.setBusy(l, channel, 1)
 		p.wg.Go(func() {
 			p.attempt(access.AsSystem(ctx, "notify"), l)
 			<-slots
-			p.setBusy(l, false)
+			p.setBusy(l, channel, -1)
 			p.nudge()
 		})
 	}
@@ -205,10 +239,25 @@ func (p *Post) idle() []*letter {
 	return out
 }
 
-func (p *Post) setBusy(l *letter, busy bool) {
+func (p *Post) setBusy(l *letter, channel string, by int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.busy = busy
+	l.busy = by > 0
+	p.busy[channel] += by
+}
+
+func (p *Post) crowded(channel string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.busy[channel] >= perChannel
+}
+
+// channel is the one that the message goes out by next.
+func (m *Message) channel() string {
+	if m.State == Held || m.Route >= len(m.Routes) {
+		return ""
+	}
+	return m.Routes[m.Route].Channel
 }
 
 // attempt takes one message one step on. The lock of the letter is not held while a channel works.
@@ -216,26 +265,33 @@ func (p *Post) attempt(ctx context.Context, l *letter) {
 	l.mu.Lock()
 	m := l.m
 	l.mu.Unlock()
+	if m.State == Held {
+		p.digest(ctx, l)
+		return
+	}
 	if m.State != Waiting {
 		return
 	}
 	now := p.cfg.Now()
 	switch {
-	case p.cfg.Wanted != nil && !p.cfg.Wanted(ctx, m):
+	case m.page() && p.cfg.Wanted != nil && !p.cfg.Wanted(ctx, m):
 		p.change(ctx, l, func(m *Message) { m.State = Withdrawn })
 		return
-	case now.Sub(m.Created) >= giveUpAfter:
-		p.change(ctx, l, func(m *Message) { finish(m) })
+	case now.Sub(m.Created) >= m.patience():
+		p.giveUp(ctx, l)
 		return
 	case m.Handed: // nobody confirmed in time
 		p.change(ctx, l, func(m *Message) { p.nextRoute(m, now) })
 		return
 	}
-	route := m.Routes[m.Route]
-	sctx, cancel := context.WithTimeout(ctx, sendLimit)
+	route := m.Routes[min(m.Route, len(m.Routes)-1)]
+	left := max(m.Began.Add(fallbackAfter).Sub(now), time.Second) // the next route begins in time
+	sctx, cancel := context.WithTimeout(ctx, min(sendLimit, left))
 	state, err := p.cfg.Channels[route.Channel].Send(sctx, m, route.To)
 	cancel()
 	now = p.cfg.Now()
+	p.beat.note(route.Channel, err, now)
+	lost := false
 	p.change(ctx, l, func(m *Message) {
 		if m.State != Waiting {
 			return // confirmed while we were sending
@@ -247,11 +303,19 @@ func (p *Post) attempt(ctx context.Context, l *letter) {
 			m.Due = now.Add(backoff(m.Tries))
 			if kind == vigil.NotFound || kind == vigil.Invalid || m.Due.Sub(m.Began) >= fallbackAfter {
 				p.nextRoute(m, now)
+				lost = m.Route == 0 && m.hopeless()
+				m.Lost = m.Lost || lost
 			}
 			return
 		}
 		m.Receipts = append(m.Receipts, Receipt{Channel: route.Channel, State: state, At: now})
 		m.Reached = true
+		if m.Kind == KindStandDown { // told once on each
+			if m.Route++; m.Route >= len(m.Routes) {
+				m.State = Sent
+			}
+			return
+		}
 		if state == Delivered {
 			m.State = Delivered
 			return
@@ -260,8 +324,11 @@ func (p *Post) attempt(ctx context.Context, l *letter) {
 			m.State = Sent // nothing follows and no receipt will come
 			return
 		}
-		m.Handed, m.Due = true, now.Add(fallbackAfter)
+		m.Handed, m.Due = true, m.Began.Add(fallbackAfter)
 	})
+	if lost && p.cfg.Lost != nil {
+		p.cfg.Lost(m)
+	}
 }
 
 func backoff(tries int) time.Duration {
@@ -321,29 +388,47 @@ func (p *Post) change(ctx context.Context, l *letter, fn func(m *Message)) {
 
 // Receipt notes what a screen or a server says later: Delivered or Seen. An unknown message is NotFound.
 func (p *Post) Receipt(ctx context.Context, id, channel string, state State) error {
-	if state != Delivered && state != Seen {
-		return vigil.Errorf(vigil.Invalid, "notify.receipt", "%q is neither delivered nor seen", state)
+	if state != Delivered && state != Seen && state != Answered && state != Failed {
+		return vigil.Errorf(vigil.Invalid, "notify.receipt", "%q is not delivered, seen, answered or failed", state)
 	}
 	add := func(m *Message) {
-		m.Receipts = append(m.Receipts, Receipt{Channel: channel, State: state, At: p.cfg.Now()})
-		if m.State != Seen {
+		m.Receipts = append(slices.Clip(m.Receipts), Receipt{Channel: channel, State: state, At: p.cfg.Now()})
+		switch {
+		case state == Failed && m.State == Waiting: // the next way at once
+			m.Reached = false
+			p.nextRoute(m, p.cfg.Now())
+		case state != Failed && rankOf(state) > rankOf(m.State):
 			m.State = state
 		}
 	}
 	p.mu.Lock()
 	l := p.open[id]
 	p.mu.Unlock()
+	var m Message
 	if l != nil {
 		p.change(ctx, l, add)
-		return nil
+		l.mu.Lock()
+		m = l.m
+		l.mu.Unlock()
+		p.nudge()
+	} else {
+		var err error
+		if m, err = p.cfg.Outbox.Get(ctx, id); err != nil {
+			return err
+		}
+		add(&m)
+		if err = p.cfg.Outbox.Save(ctx, m); err != nil {
+			return err
+		}
 	}
-	m, err := p.cfg.Outbox.Get(ctx, id)
-	if err != nil {
-		return err
+	if state == Answered && m.page() && p.cfg.Answered != nil {
+		p.cfg.Answered(ctx, m)
 	}
-	add(&m)
-	return p.cfg.Outbox.Save(ctx, m)
+	return nil
 }
+
+// rankOf orders the states of what a person has noticed.
+func rankOf(s State) int { return slices.Index([]State{Sent, Delivered, Seen, Answered}, s) }
 
 // Dead returns what reached nobody, newest first. It is for staff.
 func (p *Post) Dead(ctx context.Context) ([]Message, error) {
@@ -371,7 +456,15 @@ func (p *Post) Again(ctx context.Context, id string) error {
 		return vigil.Errorf(vigil.Conflict, "notify.again", "the message is %s", m.State)
 	}
 	now := p.cfg.Now()
-	m.State, m.Created, m.Began, m.Due, m.Route, m.Tries, m.Handed = Waiting, now, now, now, 0, 0, false
+	m.State, m.Created, m.Began, m.Due, m.Route, m.Tries, m.Handed, m.Lost = Waiting, now, now, now, 0, 0, false, false
+	if p.cfg.Book != nil { // the address may have been the fault
+		if routes, err := p.cfg.Book.Routes(ctx, m.To); err == nil && len(routes) > 0 {
+			m.Routes = slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return p.cfg.Channels[r.Channel] == nil })
+		}
+		if len(m.Routes) == 0 {
+			m.Routes = []Route{{Channel: AppChannel, To: m.To.ID}}
+		}
+	}
 	if err := p.cfg.Outbox.Save(ctx, m); err != nil {
 		return err
 	}
@@ -380,4 +473,12 @@ func (p *Post) Again(ctx context.Context, id string) error {
 	p.mu.Unlock()
 	p.nudge()
 	return nil
+}
+
+// Reached implements alarm.Receipts: a page to the person about the alarm arrived since the time.
+func (p *Post) Reached(ctx context.Context, alarm, person string, since time.Time) (bool, error) {
+	list, err := p.cfg.Outbox.List(ctx, "", alarm, listLimit)
+	return slices.ContainsFunc(list, func(m Message) bool {
+		return m.To.ID == person && !m.Created.Before(since) && (m.State == Delivered || m.State == Seen || m.State == Answered)
+	}), err
 }

@@ -63,6 +63,9 @@ const table = [
   ['GET', '/api/attention', () => ok(attention())],
   ['GET', '/api/alarms', () => ok([...alarms.values()])],
   ['GET', '/api/alarms/:id', (p) => (alarms.has(p.id) ? ok(alarms.get(p.id)) : fail(404, 'not_found', 'There is no such alarm.'))],
+  ['GET', '/api/alarms/:id/pages', () => ok([])],
+  ['GET', '/api/alarms-off', () => ok({ standing: [], limits_s: { high: 1800, medium: 7200, low: 43200 }, now_ms: now() })],
+  ['POST', '/api/alarms/acknowledge', (_p, _q, b, s) => ok(b.ids.map((id) => { const a = alarms.get(id); act.acknowledge(a, s.user.name, s.user.initials, {}); publish(a); return a }))],
   ['POST', '/api/alarms/:id/:action', (p, _q, b, s) => {
     const a = alarms.get(p.id)
     if (!a) return fail(404, 'not_found', 'There is no such alarm.')

@@ -54,3 +54,6 @@ export function query(params: Record<string, string | number | undefined>): stri
   const s = q.toString()
   return s === '' ? '' : '?' + s
 }
+
+// command names something that is asked for once: sent again after a lost answer, it is not done twice.
+export const command = (): string => crypto.getRandomValues(new Uint32Array(4)).join('-')

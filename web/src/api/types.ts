@@ -114,6 +114,9 @@ export interface Alarm {
   judged?: { truth: Truth; by: string; at: string }
   evidence?: Evidence
   demoted?: { from: Priority; by: string; reason: string }
+  asked?: { id: string; name: string; role?: string; step: number; at: string }[]
+  delays?: { condition_ns: number; signal_ns: number; paging_ns?: number }
+  off?: { id: string; by: string; reason: string; until: string }
   patient?: PatientShort
   bed?: { id: string; label: string; unit: string }
   value_text?: string

@@ -1,6 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { putAlarm } from '../api/queries'
 import type { Alarm, Attention, Bed, Consult, DeviceMessage, Patient, Score, Ward } from '../api/types'
+import type { Off, Offs } from '../alarm/off'
 import type { LiveMessage } from './frame'
 import { patientKey } from './vitals'
 
@@ -9,13 +10,14 @@ export function apply(client: QueryClient, m: LiveMessage): void {
   switch (m.op) {
     case 'alarm': return alarmChanged(client, m.alarm as Alarm)
     case 'attention': return client.setQueriesData<Attention>({ queryKey: ['attention'] }, () => ({ open: m.open, coming: m.coming }) as Attention) as unknown as void
+    case 'off': return void client.setQueryData<Offs>(['alarms-off'], (o) => ({ limits_s: o?.limits_s ?? {}, standing: m.standing as Off[] }))
     case 'bed': return putBed(client, m.bed as Bed)
     case 'score': return putScore(client, patientKey(m.subject as string), m.score as Score)
     case 'consult': return putConsult(client, m.consult as Consult)
     case 'portal': return void client.invalidateQueries({ queryKey: ['portal'] })
     case 'message': return putMessage(client, m.device as string | undefined, m.message as DeviceMessage)
     case 'hello': // after a reconnect anything may have changed meanwhile
-      return void client.invalidateQueries({ predicate: (q) => ['ward', 'attention', 'patient', 'alarms', 'portal', 'consult'].includes(String(q.queryKey[0])) })
+      return void client.invalidateQueries({ predicate: (q) => ['ward', 'attention', 'patient', 'alarms', 'portal', 'consult', 'alarms-off'].includes(String(q.queryKey[0])) })
   }
 }
 

@@ -1,7 +1,7 @@
-import { Activity, Brain, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
+import { Activity, BellRing, Brain, CalendarClock, ChartColumn, Cpu, House, LayoutGrid, LifeBuoy, MailX, Pill, Scale, ServerCog, ShieldAlert, TriangleAlert, type LucideIcon } from 'lucide-react'
 import { useSession } from '../api/queries'
 import type { Role } from '../api/types'
-import { shell as t } from '../text/en'
+import { desk, shell as t } from '../text/en'
 
 export interface Page { path: string; title: string; icon: LucideIcon }
 
@@ -13,6 +13,9 @@ const fixed: (Page & { roles: Role[] })[] = [
   { path: '/ward', title: t.central, icon: LayoutGrid, roles: all },
   { path: '/alerts', title: t.alerts, icon: TriangleAlert, roles: care },
   { path: '/rules', title: t.rules, icon: Scale, roles: all },
+  { path: '/on-call', title: desk.onCall, icon: CalendarClock, roles: all },
+  { path: '/notifications', title: desk.mine, icon: BellRing, roles: all },
+  { path: '/dead-letters', title: desk.dead, icon: MailX, roles: tech },
   { path: '/devices', title: t.devices, icon: Cpu, roles: all },
   { path: '/quarantine', title: t.quarantine, icon: ShieldAlert, roles: tech },
   { path: '/status', title: t.status, icon: ServerCog, roles: all },

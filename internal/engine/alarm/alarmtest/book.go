@@ -123,6 +123,10 @@ func outbox(t *testing.T, reopen func() alarm.Book) {
 	if got, err = reopen().Unsent(ctx); err != nil || len(got) != 1 || got[0].ID != two.ID {
 		t.Errorf("after Sent: %v, %v", got, err)
 	}
+	must(t, reopen().Put(ctx, alarm.Change{Alarm: a, Sent: two.ID, SentAt: at}))
+	if got, err = reopen().Unsent(ctx); err != nil || len(got) != 0 {
+		t.Errorf("after a change that says the last was sent: %v, %v", got, err)
+	}
 }
 
 func concurrent(t *testing.T, reopen func() alarm.Book) {

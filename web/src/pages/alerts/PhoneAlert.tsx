@@ -1,4 +1,4 @@
-import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { Link, Navigate, useNavigate, useParams } from '@tanstack/react-router'
 import { ArrowLeft, Check, CornerUpRight, MessageSquare, Video } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { Judge } from '../../alarm/Judge'
@@ -13,6 +13,7 @@ import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { PriorityGlyph } from '../../ui/Glyph'
 import { ErrorPanel, Skeleton } from '../../ui/State'
+import { Asked } from '../../alarm/Asked'
 import { PhoneEvidence } from './PhoneEvidence'
 import css from './PhoneAlert.module.css'
 
@@ -22,6 +23,8 @@ export function PhoneAlert() {
   const { data: alarm, isError, error, refetch } = useAlarm(id)
   if (isError) return <main id="main"><ErrorPanel error={error} what={t.notFound} retry={() => void refetch()} /></main>
   if (!alarm) return <Skeleton />
+  // A link that came by a message names the alarm in a way that says nothing; live changes come under its own name.
+  if (alarm.id !== id) return <Navigate to="/alert/$id" params={{ id: alarm.id }} replace />
   return <Alert alarm={alarm} />
 }
 
@@ -53,6 +56,7 @@ function Alert({ alarm: a }: { alarm: Alarm }) {
           {!acked && <Button size="phone" icon={<CornerUpRight size={20} aria-hidden />} onClick={() => setPassing(true)}>{t.pass}</Button>}
         </div>
         <Next alarm={a} />
+        <Asked alarm={a} />
         <Judge alarm={a} phone />
         <nav className={css.links}><Link to="/alerts"><ArrowLeft size={15} aria-hidden /> {t.backToList}</Link>{id && <Link to="/patient/$id" params={{ id }}>{t.openChart}</Link>}</nav>
       </main>

@@ -1,10 +1,12 @@
 import { Link, useNavigate } from '@tanstack/react-router'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Check } from 'lucide-react'
 import { useState } from 'react'
 import { Judge } from '../../alarm/Judge'
 import { compareItems, isAcked, isEnded, lastPaged } from '../../alarm/model'
-import { useAlarmAction, useAttention } from '../../api/queries'
-import type { AttentionItem } from '../../api/types'
+import { command, post } from '../../api/client'
+import { problem, putAlarm, useAlarmAction, useAttention } from '../../api/queries'
+import type { Alarm, AttentionItem } from '../../api/types'
 import { age, clock } from '../../lib/format'
 import { useMedia } from '../../lib/media'
 import { useBeat } from '../../live/hooks'
@@ -27,7 +29,11 @@ const KEY = 'vigil.alerts.filter'
 export function Worklist() {
   const { data, isError, error, refetch } = useAttention(undefined)
   const [filter, setFilterState] = useState<Filter>(() => (localStorage.getItem(KEY) as Filter | null) ?? 'all')
-  const act = useAlarmAction()
+  const client = useQueryClient()
+  const bulk = useMutation({
+    mutationFn: (ids: string[]) => post<Alarm[]>('/alarms/acknowledge', { ids, command: command() }),
+    onSuccess: (list) => list.forEach((a) => putAlarm(client, a)), onError: problem,
+  })
   const phone = useMedia('(max-width: 699px)')
   const setFilter = (f: Filter) => { localStorage.setItem(KEY, f); setFilterState(f) }
   const rows = [...(data?.open ?? [])].sort(compareItems).filter((i) => filter === 'all' || (filter === 'high' ? i.priority === 'high' : !(i.alarm && isAcked(i.alarm))))
@@ -37,7 +43,7 @@ export function Worklist() {
   return (
     <Frame title={t.title} actions={<>
       <Segmented label={t.filter} value={filter} onChange={setFilter} options={[{ value: 'all', label: t.all }, { value: 'high', label: t.high }, { value: 'unacked', label: t.unacked }]} />
-      {low.length > 1 && <Button onClick={() => low.forEach((i) => act.mutate({ alarm: i.alarm!.id, action: 'acknowledge' }))}>{t.ackLow(low.length)}</Button>}
+      {low.length > 1 && <Button busy={bulk.isPending} onClick={() => bulk.mutate(low.map((i) => i.alarm!.id))}>{t.ackLow(low.length)}</Button>}
     </>}>
       {isError ? <ErrorPanel error={error} what={t.loading} retry={() => void refetch()} /> : !data ? <Skeleton />
         : phone ? <PhoneList items={rows} empty={empty} />

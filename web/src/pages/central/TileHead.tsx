@@ -1,5 +1,6 @@
 import { BellOff, Check, Wrench } from 'lucide-react'
 import { headline, isAcked, isEnded, isTechnical, openAlarms, pausedFor, rank } from '../../alarm/model'
+import { OffChip } from '../../alarm/OffBanner'
 import type { Alarm, Bed } from '../../api/types'
 import { age, ageSex, clock, time } from '../../lib/format'
 import { central as t } from '../../text/en'
@@ -24,6 +25,7 @@ export function TileHead({ bed, alarm, now, stretch }: { bed: Bed; alarm?: Alarm
       <span className={css.bed}>{bed.label}</span>
       {stretch}
       {bed.patient && <span className={css.ageSex}>{ageSex(bed.patient)}</span>}
+      {bed.patient && <OffChip scope={{ patient: bed.patient.id, bed: bed.id }} />}
       {alarm && <AlarmText alarm={alarm} now={now} more={more} />}
     </header>
   )

@@ -1,5 +1,6 @@
 import { FileText, HeartPulse, MessageSquare, MonitorSmartphone, ShieldAlert, TriangleAlert, Video } from 'lucide-react'
 import { isAcked } from '../../alarm/model'
+import { OffButton, OffChip } from '../../alarm/OffBanner'
 import type { Alarm, Patient } from '../../api/types'
 import { date } from '../../lib/format'
 import { patient as t } from '../../text/en'
@@ -19,6 +20,7 @@ export function PatientBand({ patient: p, alarm, onVideo, onMessage, onReport }:
       <div className={css.who}><h1>{p.name}</h1><p>{facts}</p></div>
       <div className={css.chips}>
         {p.allergies.length === 0 ? <Chip large>{t.noAllergies}</Chip> : p.allergies.map((a) => <Chip key={a.text} large tone="caution" icon={<TriangleAlert size={14} aria-hidden />}>{a.text}</Chip>)}
+        <OffChip scope={{ patient: p.id, bed: p.bed?.id, unit: p.unit?.id }} large />
         {p.code_status && <Chip large>{p.code_status}</Chip>}
         {p.isolation && <Chip large tone="caution" icon={<ShieldAlert size={14} aria-hidden />}>{p.isolation}</Chip>}
         {p.problems.slice(0, 2).map((x) => <Chip key={x} large icon={<HeartPulse size={14} aria-hidden />}>{x}</Chip>)}
@@ -28,6 +30,7 @@ export function PatientBand({ patient: p, alarm, onVideo, onMessage, onReport }:
       <div className={css.actions}>
         <Button icon={<MessageSquare size={16} aria-hidden />} onClick={onMessage}>{t.message}</Button>
         <Button icon={<Video size={16} aria-hidden />} onClick={onVideo}>{t.video}</Button>
+        <OffButton patient={p} />
         <Button icon={<FileText size={16} aria-hidden />} onClick={onReport}>{t.report}</Button>
       </div>
     </div>
