@@ -69,14 +69,19 @@ func patientOf(t *testing.T, s *server.Server, mrn string) vigil.Subject {
 	return vigil.PatientSubject(list[0].ID)
 }
 
-// series reads a metric of the last hour back.
-func series(t *testing.T, s *server.Server, who vigil.Subject, metric vigil.Metric) []telemetry.Point {
+// series reads a metric of the last hour back, once it has so many samples: what is acknowledged is on disk, and a
+// moment later in the series.
+func series(t *testing.T, s *server.Server, who vigil.Subject, metric vigil.Metric, want int) []telemetry.Point {
 	t.Helper()
-	lines, err := s.Engines.Telemetry.Query(access.AsSystem(t.Context(), "test"), telemetry.Query{Subject: who, Metrics: []vigil.Metric{metric}, From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Minute)})
-	if err != nil || len(lines) != 1 {
-		t.Fatalf("%v, %v", lines, err)
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		lines, err := s.Engines.Telemetry.Query(access.AsSystem(t.Context(), "test"), telemetry.Query{Subject: who, Metrics: []vigil.Metric{metric}, From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Minute)})
+		if err == nil && len(lines) == 1 && len(lines[0].Points) >= want {
+			return lines[0].Points
+		}
+		if time.Now().After(until) {
+			t.Fatalf("%v, %v", lines, err)
+		}
 	}
-	return lines[0].Points
 }
 
 func TestReplayCSVIntoAHouse(t *testing.T) {
@@ -89,7 +94,7 @@ func TestReplayCSVIntoAHouse(t *testing.T) {
 		if err := command(s, file).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		points := series(t, s, patientOf(t, s, "REPLAY-bed"), "heart-rate")
+		points := series(t, s, patientOf(t, s, "REPLAY-bed"), "heart-rate", 4*round)
 		if len(points) != 4*round || points[0].Mean != 70 || points[0].Quality&vigil.QualityLate == 0 {
 			t.Fatalf("round %d: %+v", round, points)
 		}
@@ -123,7 +128,7 @@ func TestRepeatIsAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := series(t, s, "Patient/duarte", "heart-rate"); len(got) != 1 {
+	if got := series(t, s, "Patient/duarte", "heart-rate", 1); len(got) != 1 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -199,7 +204,7 @@ func TestReplayRealStay(t *testing.T) {
 	if p, _ := s.Engines.Census.Patient(who.ID()); p.Name() != "Record 02, BIDMC" || p.Birth.Year() != time.Now().Year()-65 {
 		t.Errorf("%+v", p)
 	}
-	hr := series(t, s, who, "heart-rate")
+	hr := series(t, s, who, "heart-rate", 481)
 	if len(hr) != 481 || hr[0].Mean != 93 || hr[480].Time-hr[0].Time != int64(480*time.Second) {
 		t.Errorf("%d heart rates, the first %+v", len(hr), hr[0])
 	}
