@@ -3,8 +3,12 @@ package server
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -169,7 +173,7 @@ func (e *Engines) channels(cfg Config) (map[string]notify.Channel, error) {
 }
 
 func (e *Engines) openPush(cfg Config, out map[string]notify.Channel) (err error) {
-	if e.ways.keys, err = push.LoadKeys(cfg.path("push.json")); err != nil {
+	if e.ways.keys, err = e.pushKeys(cfg.path("push.json")); err != nil {
 		return err
 	}
 	c := cfg.Notify.Push
@@ -182,6 +186,35 @@ func (e *Engines) openPush(cfg Config, out map[string]notify.Channel) (err error
 		out["push"] = e.ways.push
 	}
 	return err
+}
+
+// pushKeys reads the key pair for web push, and makes it on first start. A damaged one is put aside and told: a house that
+// does not start is worse than browsers that subscribe anew.
+func (e *Engines) pushKeys(path string) (push.Keys, error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		keys, err := push.ReadKeys(text)
+		if err == nil {
+			return keys, nil
+		}
+		e.logger.Error("push.keys.damaged", "error", err, "kept", path+".damaged", "meaning", "a new pair is made; every browser has to switch notifications on again")
+		if err := os.Rename(path, path+".damaged"); err != nil {
+			return keys, vigil.Errorf(vigil.Unavailable, "push.keys", "put the damaged push keys aside: %w", err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return push.Keys{}, vigil.Errorf(vigil.Unavailable, "push.keys", "read the push keys: %w", err)
+	}
+	keys, err := push.MakeKeys()
+	if err != nil {
+		return keys, err
+	}
+	if text, err = json.Marshal(keys); err != nil {
+		return keys, err
+	}
+	if err := writeFile(path, text, 0o600); err != nil {
+		return keys, vigil.Errorf(vigil.Unavailable, "push.keys", "write the push keys: %w", err)
+	}
+	return keys, nil
 }
 
 func (e *Engines) openGateways(cfg Config, link string, out map[string]notify.Channel) error {

@@ -7,12 +7,9 @@ package push
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -34,27 +31,16 @@ type Keys struct {
 	Private string `json:"private"`
 }
 
-// LoadKeys reads the key pair from a file, and makes it on first start.
-func LoadKeys(path string) (k Keys, err error) {
-	text, err := os.ReadFile(path)
-	if err == nil {
-		if err := json.Unmarshal(text, &k); err != nil || k.Public == "" || k.Private == "" {
-			return k, vigil.Errorf(vigil.Invalid, "push.keys", "%s is not readable; delete it to make a new pair, and every browser subscribes anew", path)
-		}
-		return k, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return k, vigil.Errorf(vigil.Unavailable, "push.keys", "read the push keys: %w", err)
-	}
-	if k.Private, k.Public, err = webpush.GenerateVAPIDKeys(); err != nil {
-		return k, err
-	}
-	text, err = json.Marshal(k)
-	if err != nil {
-		return k, err
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return k, vigil.Errorf(vigil.Unavailable, "push.keys", "write the push keys: %w", err)
+// MakeKeys returns a new key pair. Browsers that subscribed with another one subscribe anew.
+func MakeKeys() (k Keys, err error) {
+	k.Private, k.Public, err = webpush.GenerateVAPIDKeys()
+	return k, err
+}
+
+// ReadKeys reads a key pair from its JSON; Invalid when it is damaged.
+func ReadKeys(text []byte) (k Keys, err error) {
+	if err := json.Unmarshal(text, &k); err != nil || k.Public == "" || k.Private == "" {
+		return Keys{}, vigil.Errorf(vigil.Invalid, "push.keys", "these are no keys for web push")
 	}
 	return k, nil
 }

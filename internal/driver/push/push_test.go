@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,7 +40,7 @@ func browser(t *testing.T, code int) (to string, got func() (http.Header, []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := push.LoadKeys(filepath.Join(t.TempDir(), "push.json"))
+	keys, err := push.MakeKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,19 +106,21 @@ func TestPushRefusesStrangeServices(t *testing.T) {
 	}
 }
 
-func TestKeysStay(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "push.json")
-	first, err := push.LoadKeys(path)
+func TestKeysAreRead(t *testing.T) {
+	made, err := push.MakeKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := push.LoadKeys(path); err != nil || again != first {
-		t.Errorf("%+v, %v", again, err)
-	}
-	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+	text, err := json.Marshal(made)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := push.LoadKeys(path); vigil.KindOf(err) != vigil.Invalid {
-		t.Errorf("a broken file: %v", err)
+	if again, err := push.ReadKeys(text); err != nil || again != made {
+		t.Errorf("%+v, %v", again, err)
+	}
+	for _, broken := range []string{"", "{}", string(text[:20])} {
+		if _, err := push.ReadKeys([]byte(broken)); vigil.KindOf(err) != vigil.Invalid {
+			t.Errorf("%q: %v", broken, err)
+		}
 	}
 }
