@@ -108,6 +108,10 @@ export const care = [
   ['GET', '/api/patients/:id/limits/estimate', (_p, q) => ok({ hours: 24, now: 14, would: Math.max(0, Math.round(14 - Math.abs(Number(q.get('high')) - 120) * 0.8)) })],
   ['GET', '/api/patients/:id/thread', () => ok(thread)],
   ['POST', '/api/patients/:id/thread', (_p, _q, b, s) => { thread.push({ id: 't' + (thread.length + 1), at: iso(now()), by: s.user.name, initials: s.user.initials, role: s.user.role, text: b.text, kind: b.kind }); return ok(thread) }],
+  ['GET', '/api/patients/:id/scores', (p) => ok(p.id === 'sara' ? [
+    { key: 'news2', title: 'National Early Warning Score 2', version: '1', source: 'Royal College of Physicians, 2017', total: 10, known: 10, band: 'high', missing: [] },
+    { key: 'sirs', title: 'Systemic inflammatory response syndrome', version: '1', source: 'Bone et al., 1992', total: null, known: 3, band: '', missing: ['White cells'] },
+  ] : [])],
   ['GET', '/api/patients/:id/risk', (p) => ok(p.id === 'sara' ? { probability: 0.083, why: ['respiratory rate 24, rising over 6 h', 'mean pressure 54, lowest of 24 h'], missing: ['temperature'], at: iso(now()) } : undefined)],
   ['GET', '/api/patients/:id/steps', (p) => ok(p.id === 'sara' ? steps : [])],
   ['POST', '/api/patients/:id/steps/:step', (p, _q, b, s) => { const x = steps.find((y) => y.id === p.step); Object.assign(x, { done: b.done, by: b.done ? s.user.initials : undefined, at: b.done ? iso(now()) : undefined }); return ok(steps) }],
