@@ -210,7 +210,7 @@ func NewPeerKey(cfg Config, alg string, drop bool) ([]byte, error) {
 		keys = nil
 	}
 	keys = append(fhirpeer.Keys{key}, keys...)
-	if err := keys.Save(cfg.path(peerKeyFile)); err != nil {
+	if err := keys.Save(cfg.path(peerKeyFile), writeFile); err != nil {
 		return nil, err
 	}
 	return keys.Public()

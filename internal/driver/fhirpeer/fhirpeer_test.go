@@ -223,7 +223,7 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (fhirpeer.Keys{key}).Save(path); err != nil {
+	if err := (fhirpeer.Keys{key}).Save(path, os.WriteFile); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)

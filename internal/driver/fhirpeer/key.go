@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -67,8 +66,8 @@ func LoadKeys(path string) (Keys, error) {
 	return out, nil
 }
 
-// Save writes the keys so that only the owner reads them; the file is whole or as it was.
-func (ks Keys) Save(path string) error {
+// Save writes the keys by write, which has to leave the file whole or as it was, readable for its owner alone.
+func (ks Keys) Save(path string, write func(path string, data []byte, mode os.FileMode) error) error {
 	set := jose.JSONWebKeySet{}
 	for _, k := range ks {
 		set.Keys = append(set.Keys, k.jwk)
@@ -77,16 +76,7 @@ func (ks Keys) Save(path string) error {
 	if err != nil {
 		return vigil.Errorf(vigil.Internal, "fhirpeer.keys", "the keys cannot be written: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".keys-") // made for the owner alone
-	if err != nil {
-		return vigil.Errorf(vigil.Unavailable, "fhirpeer.keys", "the keys cannot be written: %w", err)
-	}
-	_, err = tmp.Write(doc)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name()) //nolint:errcheck // the error before it is told
+	if err := write(path, doc, 0o600); err != nil {
 		return vigil.Errorf(vigil.Unavailable, "fhirpeer.keys", "the keys cannot be written: %w", err)
 	}
 	return nil
