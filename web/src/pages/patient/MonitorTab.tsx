@@ -20,7 +20,7 @@ export function MonitorTab({ patient, alarm, video, setVideo }: { patient: Patie
         <ConsultPanel patient={patient} alarm={alarm?.id} active={video} setActive={setVideo} />
         <WhyCard alarm={alarm} />
         <RiskCard patient={patient.id} />
-        <ScoresCard patient={patient.id} />
+        <ScoresCard patient={patient.id} news2={patient.news2?.total} />
         <StepsCard patient={patient.id} />
         <ThreadCard patient={patient.id} />
       </aside>
