@@ -101,8 +101,8 @@ func (w *where) from(s record.Scope, byTime bool) source {
 			best, rank = i, n
 		}
 	}
-	if owner == "" && (best < 0 || rank < rankIdentifier && w.large(&clauses[best])) {
-		if few := w.fewInRange(clauses); few >= 0 {
+	if owner == "" && rank < rankIdentifier {
+		if few := w.fewInRange(clauses); few >= 0 && (best < 0 || w.large(&clauses[best])) {
 			best = few
 		}
 	}

@@ -42,7 +42,7 @@ func (h *hook) ID() string { return "vigil" }
 
 // Provides lists the hooks in use.
 func (h *hook) Provides(b byte) bool {
-	return bytes.IndexByte([]byte{mochi.OnACLCheck, mochi.OnPublish, mochi.OnSubscribed, mochi.OnUnsubscribed}, b) >= 0
+	return bytes.IndexByte([]byte{mochi.OnACLCheck, mochi.OnPublish, mochi.OnSubscribed}, b) >= 0
 }
 
 // OnACLCheck lets a device hear its own topics. Writes are checked in OnPublish, where an alias has its topic.
@@ -155,16 +155,14 @@ func (h *hook) inject(origin string, out packets.Packet) {
 	}
 }
 
-// OnSubscribed counts listeners, so that nothing is relayed while nobody listens, and gives the client its writer.
+// OnSubscribed counts listeners, so that nothing is relayed while nobody listens, and gives the client its writer. Nobody
+// counts back: a wrong count could lose a message, an idle relay costs little.
 func (h *hook) OnSubscribed(cl *mochi.Client, _ packets.Packet, _ []byte) {
 	h.subscribed.Add(1)
 	if v, ok := h.sessions.Load(cl); ok {
 		v.(*session).write()
 	}
 }
-
-// OnUnsubscribed does not count back: a wrong count could lose a message, an idle relay costs little.
-func (h *hook) OnUnsubscribed(_ *mochi.Client, _ packets.Packet) {}
 
 // longestPause is shorter than any sensible keepalive, so that a connection that is left alone does not end of it.
 const longestPause = 2 * time.Second
