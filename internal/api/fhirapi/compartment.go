@@ -113,14 +113,9 @@ func (d *door) searchTypes(r *http.Request, params url.Values, in within, types 
 	if err != nil {
 		return answer{}, err
 	}
-	var more url.Values
-	if next != nil {
-		b, err := json.Marshal(next)
-		if err != nil {
-			return answer{}, err
-		}
-		more = cloned(params)
-		more.Set("_cursor", string(b))
+	more, err := next.after(params)
+	if err != nil {
+		return answer{}, err
 	}
 	path := ""
 	if in.owner != "" {
@@ -137,6 +132,20 @@ func (d *door) searchTypes(r *http.Request, params url.Values, in within, types 
 		b["entry"] = entries
 	}
 	return answer{status: http.StatusOK, resource: b}, nil
+}
+
+// after returns the parameters of the page that begins here, nil when there is none.
+func (p *typePlace) after(params url.Values) (url.Values, error) {
+	if p == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	more := cloned(params)
+	more.Set("_cursor", string(b))
+	return more, nil
 }
 
 func cloned(params url.Values) url.Values {

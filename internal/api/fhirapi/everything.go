@@ -1,7 +1,6 @@
 package fhirapi
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -172,14 +171,9 @@ func (g *gathering) answer(d *door, r *http.Request, c call, patient string) (an
 	if err != nil {
 		return answer{}, err
 	}
-	var more url.Values
-	if next != nil {
-		b, err := json.Marshal(next)
-		if err != nil {
-			return answer{}, err
-		}
-		more = cloned(g.given)
-		more.Set("_cursor", string(b))
+	more, err := next.after(g.given)
+	if err != nil {
+		return answer{}, err
 	}
 	b := d.searchset(r, "/"+c.typ+"/"+c.id+"/$everything", g.given, more)
 	kept := g.kept(entries)
