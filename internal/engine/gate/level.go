@@ -154,6 +154,13 @@ type Line struct {
 	Since   time.Time      `json:"-"`       // since when it is over its quota
 }
 
+// over notes that the device is over its quota, wherever that shows first.
+func (f *flow) over(at int64) {
+	if f.overAt == 0 {
+		f.overAt = at
+	}
+}
+
 func (f *flow) line() Line {
 	l := Line{Device: f.id, Over: f.overAt != 0, Waiting: f.count, Taken: f.taken, Held: f.held, Refused: f.refused}
 	if l.Over {

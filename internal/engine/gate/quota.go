@@ -79,6 +79,7 @@ func (g *Gate) refuse(f *flow, t *Ticket, at int64) error {
 	g.counts.refused[t.Class]++
 	switch until := f.meter.until(f.quota); {
 	case until > at:
+		f.over(at)
 		return limited(until-at, "device %s is over its quota and %d of its messages wait already; send slower, or raise quotas.devices.%s in vigil.yaml", f.id, f.count, f.id)
 	case g.level.sheds(t.Class):
 		return limited(int64(settle), "the server is %s and takes no %s now; send it again later", g.level.name(), t.Class)
@@ -110,9 +111,7 @@ func (g *Gate) Admit(connected vigil.DeviceID, bulk bool, devices ...vigil.Devic
 		if until := f.meter.until(f.quota); until > at {
 			f.refused++
 			f.last = at
-			if f.overAt == 0 {
-				f.overAt = at
-			}
+			f.over(at)
 			g.counts.refused[Vitals]++
 			return limited(until-at, "device %s is over its quota; send slower, or raise quotas.devices.%s in vigil.yaml", id, id)
 		}

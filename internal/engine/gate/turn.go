@@ -90,9 +90,7 @@ func (g *Gate) pickOf(c Class, at int64) *Ticket {
 // rest takes a device that is over its quota out of the turns until it is within it again.
 func (g *Gate) rest(f *flow, at int64) {
 	f.resting = true
-	if f.overAt == 0 {
-		f.overAt = at
-	}
+	f.over(at)
 	for c := Vitals; c < classes; c++ {
 		g.ready[c] -= f.lanes[c].n
 	}
